@@ -1,0 +1,56 @@
+/** The port to a result backend: store what came of a task, read it, and hear of it as it changes. */
+
+import type { ResultMeta } from '../../protocol/result.ts'
+
+/** What a worker stores of one task, all of it ready for the wire. */
+export interface StoreOptions {
+  /** Where `rpc://` sends it: `reply_to` and `correlation_id` of the request. */
+  readonly replyTo?: string
+  readonly correlationId?: string
+}
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal
+}
+
+/** Stops a subscription; twice is fine. */
+export type Unsubscribe = () => void
+
+/** What a backend can do. */
+export interface BackendCapabilities {
+  /** Whether a result can be read again, by anybody who has the id (not so on `rpc://`). */
+  readonly persistent: boolean
+  /** Whether it counts the parts of a chord by itself. */
+  readonly nativeJoin: boolean
+}
+
+export interface ResultBackend {
+  readonly capabilities: BackendCapabilities
+  /** The address without its password: for the banner and errors. */
+  readonly address: string
+  /** Opens what it needs; before the first store or subscription it is called by them. */
+  start(): Promise<void>
+  /** Flushes what was stored and closes; within a deadline of its own. */
+  close(): Promise<void>
+  /**
+   * Keeps a result, and tells those who wait. A stored SUCCESS is not overwritten.
+   *
+   * @throws BackendError when it could not be kept in spite of retries
+   */
+  store(meta: ResultMeta, options?: StoreOptions): Promise<void>
+  /** What is known of a task; `{ status: 'PENDING' }` of one that nobody stored. */
+  fetch(taskId: string): Promise<ResultMeta>
+  fetchMany(taskIds: readonly string[]): Promise<readonly ResultMeta[]>
+  /**
+   * Hears every meta of a task that is stored from now on, and the one that is stored already. After
+   * a lost connection what was missed is read again. Never more than one wait for all: pushed, not polled.
+   */
+  subscribe(taskId: string, onMeta: (meta: ResultMeta) => void): Unsubscribe
+  /**
+   * Told of each task before it is sent, so that a backend can listen before the result may come
+   * (`rpc://` declares its queue here). Cheap when there is nothing to do.
+   */
+  onTaskCall(taskId: string): Promise<void>
+  /** Deletes what is stored of a task. */
+  forget(taskId: string): Promise<void>
+}
