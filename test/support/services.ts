@@ -37,9 +37,13 @@ export async function amqpUrl(): Promise<string> {
 
 /** Stops the shared servers, and whatever else tests have started. */
 export async function stopServices(): Promise<void> {
-  const shared = await Promise.all([redis, rabbitmq].map((server) => server?.catch(() => undefined)))
+  const shared = await Promise.all(
+    [redis, rabbitmq].map((server) => server?.catch(() => undefined)),
+  )
   redis = rabbitmq = undefined
   await Promise.all(shared.map((server) => server?.stop()))
   await killAll()
-  await Promise.all(shared.map((server) => server && rm(server.dir, { recursive: true, force: true })))
+  await Promise.all(
+    shared.map((server) => server && rm(server.dir, { recursive: true, force: true })),
+  )
 }

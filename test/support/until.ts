@@ -22,7 +22,10 @@ export async function until<T>(
 export async function within<T>(seconds: number, promise: Promise<T>, what = 'it'): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took longer than ${seconds} s`)), seconds * 1000)
+    timer = setTimeout(
+      () => reject(new Error(`${what} took longer than ${seconds} s`)),
+      seconds * 1000,
+    )
   })
   return await Promise.race([promise, timeout]).finally(() => clearTimeout(timer))
 }
