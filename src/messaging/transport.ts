@@ -1,7 +1,39 @@
 /** The port to a broker: a transport opens connections, a connection channels, a channel publishes and consumes. */
 
+import type { ConnectionOptions } from 'node:tls'
+import type { Limits } from '../../protocol/limits.ts'
 import type { Message } from '../../protocol/message.ts'
+import type { Logger } from '../runtime/log.ts'
 import type { Exchange, Queue } from './entity.ts'
+
+/** What Node's TLS wants to know; certificates and names are verified unless `rejectUnauthorized` is false. */
+export type TlsOptions = Pick<
+  ConnectionOptions,
+  | 'ca'
+  | 'cert'
+  | 'ciphers'
+  | 'key'
+  | 'maxVersion'
+  | 'minVersion'
+  | 'passphrase'
+  | 'pfx'
+  | 'rejectUnauthorized'
+  | 'servername'
+>
+
+/** What every transport is opened with, next to its URL. */
+export interface TransportOptions {
+  /** Seconds until an attempt to connect, handshake included, has failed. @see celery 5.6, `broker_connection_timeout` */
+  readonly connectTimeout: number
+  /** Seconds; 0 is none; the broker may lower it. @see celery 5.6, `broker_heartbeat` */
+  readonly heartbeat: number
+  /** Celery's `broker_transport_options`, names in camelCase (`visibilityTimeout`, `globalKeyprefix`, …). */
+  readonly transportOptions: Readonly<Record<string, unknown>>
+  /** `true` is TLS with Node's defaults; absent, the URL's scheme decides. @see celery 5.6, `broker_use_ssl` */
+  readonly tls?: boolean | TlsOptions
+  readonly limits: Limits
+  readonly logger: Logger
+}
 
 /** What a broker can do; the worker and the app ask here, never for a transport's name. */
 export interface Capabilities {
