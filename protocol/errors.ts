@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'ERR_CONTENT_DISALLOWED'
   | 'ERR_LIMIT_EXCEEDED'
   | 'ERR_INVALID_TASK'
+  | 'ERR_UNKNOWN_MESSAGE'
   // configuration
   | 'ERR_IMPROPERLY_CONFIGURED'
   | 'ERR_NOT_REGISTERED'
@@ -79,9 +80,33 @@ export class LimitExceeded extends CeleryError {
   }
 }
 
+/** What is known of the message that was refused; never its payload. */
+export interface InvalidTaskFacts extends CeleryErrorOptions {
+  /** The header or the part of the body that is wrong, such as `timelimit`. */
+  readonly field?: string
+  /** The task that it names, when that much could be read. */
+  readonly task?: string | null
+  readonly id?: string | null
+}
+
 /** A message that names a task but is not a valid call of one. @see celery.exceptions.InvalidTaskError */
 export class InvalidTaskError extends CeleryError {
+  readonly field: string | null
+  readonly task: string | null
+  /** With it the worker can store a FAILURE, so that nobody waits in vain. */
+  readonly id: string | null
+
+  constructor(message: string, facts: InvalidTaskFacts = {}) {
+    super('ERR_INVALID_TASK', message, facts)
+    this.field = facts.field ?? null
+    this.task = facts.task ?? null
+    this.id = facts.id ?? null
+  }
+}
+
+/** A message that names no task at all. @see celery 5.6, worker/consumer/consumer.py, `on_unknown_message` */
+export class UnknownMessageError extends CeleryError {
   constructor(message: string, options?: CeleryErrorOptions) {
-    super('ERR_INVALID_TASK', message, options)
+    super('ERR_UNKNOWN_MESSAGE', message, options)
   }
 }

@@ -9,6 +9,7 @@ export {
   EncodeError,
   InvalidTaskError,
   LimitExceeded,
+  UnknownMessageError,
   type ErrorCode,
 } from '../protocol/errors.ts'
 
