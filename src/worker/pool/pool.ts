@@ -13,8 +13,19 @@ export interface Job {
   readonly payload: unknown
 }
 
-/** Runs a job to its end; the outcome is plain data too. Must not reject. */
+/** Runs a job to its end; the outcome is plain data too. */
 export type Runner<Outcome> = (job: Job, signal: AbortSignal) => Promise<Outcome>
+
+/** What the pool tells of one job: accepted, then one of outcome and error; or dropped. Must not throw. */
+export interface JobHandler<Outcome> {
+  /** Asked just before it runs, with the id of its process; false lets it go, and nothing more is told. */
+  onAccepted(pid: number): boolean
+  onOutcome(outcome: Outcome): void
+  /** The runner broke: nothing is known of the job's end. */
+  onError(error: unknown): void
+  /** It did not start and will not: the pool was flushed or stopped. */
+  onDropped(): void
+}
 
 export interface PoolInfo {
   /** What `inspect stats` shows as the implementation. */
@@ -28,12 +39,14 @@ export interface Pool<Outcome> extends Service {
   readonly size: number
   /** How many run now. */
   readonly running: number
-  /**
-   * Runs a job as soon as a slot is free, in the order of submission. `onAccepted` is called just
-   * before it runs. Resolves with undefined when the pool stopped before the job could start.
-   */
-  submit(job: Job, onAccepted: (pid: number) => void): Promise<Outcome | undefined>
+  /** How many wait for a free slot. */
+  readonly waiting: number
+  /** Runs a job as soon as a slot is free, in the order of submission; maybe at once. */
+  submit(job: Job, handler: JobHandler<Outcome>): void
+  /** Drops the jobs that wait; those that run go on. @see celery 5.6, concurrency/base.py, `flush` */
+  flush(): void
   grow(n: number): void
+  /** Never below 1; jobs that run go on. */
   shrink(n: number): void
   /** Aborts the signal of one running job, or of all. */
   abort(reason: Error, jobId?: string): void

@@ -1,0 +1,136 @@
+/** The pool in this process: N jobs at a time on one event loop; `solo` is N = 1. */
+
+import type { Job, JobHandler, Pool, PoolInfo, Runner } from './pool.ts'
+
+/** One job on its way, and the next one that waits. */
+interface Run<Outcome> {
+  readonly job: Job
+  readonly handler: JobHandler<Outcome>
+  readonly controller: AbortController
+  next: Run<Outcome> | undefined
+}
+
+/**
+ * Takes the place of Celery's eventlet and gevent pools: jobs that wait for the network leave the loop
+ * to others; one that computes holds up all of them, and belongs into `threads` or `prefork`.
+ */
+export class AsyncPool<Outcome> implements Pool<Outcome> {
+  readonly #runner: Runner<Outcome>
+  readonly #runs = new Set<Run<Outcome>>()
+  readonly #implementation: string
+  #size: number
+  #waiting = 0
+  #first: Run<Outcome> | undefined
+  #last: Run<Outcome> | undefined
+  #stopped = false
+  #onIdle: (() => void)[] = []
+
+  constructor(runner: Runner<Outcome>, size: number, implementation = 'async') {
+    this.#runner = runner
+    this.#size = size
+    this.#implementation = implementation
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  get running(): number {
+    return this.#runs.size
+  }
+
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  async start(): Promise<void> {
+    this.#stopped = false
+  }
+
+  /** Drops what waits, and resolves when what runs has ended, however long that takes. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.flush()
+    if (this.#runs.size > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve))
+  }
+
+  submit(job: Job, handler: JobHandler<Outcome>): void {
+    if (this.#stopped) return handler.onDropped()
+    this.#push({ job, handler, controller: new AbortController(), next: undefined })
+    this.#pump()
+  }
+
+  flush(): void {
+    for (let run = this.#shift(); run !== undefined; run = this.#shift()) run.handler.onDropped()
+  }
+
+  grow(n: number): void {
+    this.#size += n
+    this.#pump()
+  }
+
+  shrink(n: number): void {
+    this.#size = Math.max(1, this.#size - n)
+  }
+
+  abort(reason: Error, jobId?: string): void {
+    for (const run of this.#runs) {
+      if (jobId === undefined || run.job.id === jobId) run.controller.abort(reason)
+    }
+  }
+
+  info(): PoolInfo {
+    return {
+      implementation: this.#implementation,
+      maxConcurrency: this.#size,
+      processes: [process.pid],
+    }
+  }
+
+  #pump(): void {
+    while (this.#runs.size < this.#size) {
+      const run = this.#shift()
+      if (run === undefined) return
+      if (run.handler.onAccepted(process.pid)) void this.#start(run)
+    }
+  }
+
+  /** Takes its slot before the first line of the job runs, gives it back before the end is told. */
+  async #start(run: Run<Outcome>): Promise<void> {
+    this.#runs.add(run)
+    let outcome: Outcome
+    try {
+      outcome = await this.#runner(run.job, run.controller.signal)
+    } catch (error) {
+      this.#runs.delete(run)
+      run.handler.onError(error)
+      return this.#settled()
+    }
+    this.#runs.delete(run)
+    run.handler.onOutcome(outcome)
+    this.#settled()
+  }
+
+  /** The outcome was handled: the next one may start, and who waits for the end may look. */
+  #settled(): void {
+    this.#pump()
+    if (this.#runs.size > 0 || this.#onIdle.length === 0) return
+    for (const resolve of this.#onIdle.splice(0)) resolve()
+  }
+
+  #push(run: Run<Outcome>): void {
+    if (this.#last === undefined) this.#first = run
+    else this.#last.next = run
+    this.#last = run
+    this.#waiting += 1
+  }
+
+  #shift(): Run<Outcome> | undefined {
+    const run = this.#first
+    if (run === undefined) return undefined
+    this.#first = run.next
+    if (this.#first === undefined) this.#last = undefined
+    this.#waiting -= 1
+    return run
+  }
+}

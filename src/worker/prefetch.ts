@@ -1,0 +1,80 @@
+/** The prefetch count: raised by one for each eta task that waits, told to the broker once per turn. */
+
+/** More cannot be said in AMQP's 16 bits, and stands for no limit. @see kombu 5.6, common.py, `QoS` */
+const PREFETCH_COUNT_MAX = 0xffff
+
+export interface PrefetchOptions {
+  /** Concurrency times the multiplier; 0 is no limit. */
+  readonly initial: number
+  /** The most that eta tasks may raise it to. @default no limit */
+  readonly etaTaskLimit?: number | null
+  /** Tells the broker; the promise is awaited before the next change is told. */
+  readonly apply: (prefetchCount: number) => Promise<void>
+  /** A change could not be told; it is told again with the next connection. */
+  readonly onError: (error: unknown) => void
+}
+
+/**
+ * Deliveries that wait for their eta are unsettled, so they would use up the prefetch window and leave
+ * the worker without work. The count is worked out anew from the number that waits, so that it cannot
+ * drift, as Celery's does when a limit is reached or a connection lost.
+ */
+export class Prefetch {
+  readonly #options: PrefetchOptions
+  #base: number
+  #waiting = 0
+  #told: number
+  #telling = false
+
+  constructor(options: PrefetchOptions) {
+    this.#options = options
+    this.#base = options.initial
+    this.#told = this.value
+  }
+
+  /** What the broker should know. */
+  get value(): number {
+    if (this.#base === 0) return 0
+    const limit = this.#options.etaTaskLimit ?? Infinity
+    const count = Math.max(this.#base, Math.min(this.#base + this.#waiting, limit))
+    return count > PREFETCH_COUNT_MAX ? 0 : count
+  }
+
+  /** One more eta task waits. */
+  increment(): void {
+    this.#waiting += 1
+    this.#tellEventually()
+  }
+
+  /** An eta task is due, or gone. */
+  decrement(): void {
+    this.#waiting = Math.max(0, this.#waiting - 1)
+    this.#tellEventually()
+  }
+
+  /** The pool grew or shrank. */
+  resize(initial: number): void {
+    this.#base = initial
+    this.#tellEventually()
+  }
+
+  #tellEventually(): void {
+    if (this.#telling) return
+    this.#telling = true
+    setImmediate(() => void this.#tell())
+  }
+
+  async #tell(): Promise<void> {
+    try {
+      while (this.#told !== this.value) {
+        this.#told = this.value
+        await this.#options.apply(this.#told)
+      }
+    } catch (error) {
+      this.#told = -1
+      this.#options.onError(error)
+    } finally {
+      this.#telling = false
+    }
+  }
+}

@@ -1,0 +1,38 @@
+/** What this worker has in hand: scheduled, reserved, active; how much it ran; and what not to run. */
+
+import type { Clock } from '../runtime/clock.ts'
+import { Revoked } from './revoked.ts'
+
+/** What the state needs to know of a request. */
+export interface Tracked {
+  readonly id: string
+  readonly taskName: string
+}
+
+/** @see celery 5.6, worker/state.py, which keeps it in globals: here every worker has its own. */
+export class WorkerState<R extends Tracked = Tracked> {
+  /** Waits for its eta. */
+  readonly scheduled = new Set<R>()
+  /** Given to the pool; the active ones too. */
+  readonly reserved = new Set<R>()
+  /** Runs now. */
+  readonly active = new Set<R>()
+  /** How often each task was accepted; its names are those of the registry. */
+  readonly totals = new Map<string, number>()
+  readonly revoked: Revoked
+
+  constructor(clock?: Clock) {
+    this.revoked = new Revoked(clock === undefined ? {} : { clock })
+  }
+
+  accepted(request: R): void {
+    this.active.add(request)
+    this.totals.set(request.taskName, (this.totals.get(request.taskName) ?? 0) + 1)
+  }
+
+  /** It is over, or no longer ours. */
+  ready(request: R): void {
+    this.reserved.delete(request)
+    this.active.delete(request)
+  }
+}
