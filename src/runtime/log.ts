@@ -24,18 +24,22 @@ export interface ConsoleLoggerOptions {
   readonly now?: () => Date
 }
 
+/** Whether anybody reads a level: a line that nobody reads need not be made. */
+export function isEnabled(log: Logger, level: LogLevel): boolean {
+  return log[level] !== SILENT[level]
+}
+
 /** `[2026-11-22 08:18:25,313: INFO/MainProcess] message`, one line an event. */
 export function consoleLogger(options: ConsoleLoggerOptions = {}): Logger {
   const threshold = LOG_LEVELS.indexOf(options.level ?? 'warning')
   const write = options.write ?? ((line: string): void => void process.stderr.write(line))
   const now = options.now ?? ((): Date => new Date())
   const processName = options.processName ?? 'MainProcess'
-  const at =
-    (level: LogLevel, rank: number) =>
-    (message: string): void => {
-      if (rank < threshold) return
+  const at = (level: LogLevel, rank: number): ((message: string) => void) => {
+    if (rank < threshold) return SILENT[level]
+    return (message) =>
       write(`[${timestamp(now())}: ${level.toUpperCase()}/${processName}] ${printable(message)}\n`)
-    }
+  }
   const entries = LOG_LEVELS.map((level, rank) => [level, at(level, rank)] as const)
   return Object.fromEntries(entries) as unknown as Logger
 }
