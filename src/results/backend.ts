@@ -1,5 +1,6 @@
 /** The port to a result backend: store what came of a task, read it, and hear of it as it changes. */
 
+import type { CeleryError } from '../../protocol/errors.ts'
 import type { ResultMeta } from '../../protocol/result.ts'
 
 /** What a worker stores of one task, all of it ready for the wire. */
@@ -7,10 +8,6 @@ export interface StoreOptions {
   /** Where `rpc://` sends it: `reply_to` and `correlation_id` of the request. */
   readonly replyTo?: string
   readonly correlationId?: string
-}
-
-export interface WaitOptions {
-  readonly signal?: AbortSignal
 }
 
 /** Stops a subscription; twice is fine. */
@@ -43,14 +40,22 @@ export interface ResultBackend {
   fetchMany(taskIds: readonly string[]): Promise<readonly ResultMeta[]>
   /**
    * Hears every meta of a task that is stored from now on, and the one that is stored already. After
-   * a lost connection what was missed is read again. Never more than one wait for all: pushed, not polled.
+   * a lost connection what was missed is read again. Pushed, not polled. Neither function is called
+   * before `subscribe` has returned. `onEnd` is called at most once, when nothing more can come: the
+   * backend was closed, cannot be reached in spite of retries, or what it holds cannot be read.
+   *
+   * @throws ResultDisabledError when there is no backend
    */
-  subscribe(taskId: string, onMeta: (meta: ResultMeta) => void): Unsubscribe
+  subscribe(
+    taskId: string,
+    onMeta: (meta: ResultMeta) => void,
+    onEnd?: (reason: CeleryError) => void,
+  ): Unsubscribe
   /**
    * Told of each task before it is sent, so that a backend can listen before the result may come
    * (`rpc://` declares its queue here). Cheap when there is nothing to do.
    */
-  onTaskCall(taskId: string): Promise<void>
+  onTaskCall(taskId: string, options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Deletes what is stored of a task. */
   forget(taskId: string): Promise<void>
 }
