@@ -56,6 +56,13 @@ export interface TaskBody {
 export interface TaskMessage extends TaskHeaders, TaskBody {
   /** Which version it came in. */
   readonly protocol: 1 | 2
+  /**
+   * Whether an `eta` or `expires` without an offset is in UTC, or in the timezone of the app. Only
+   * version 1 can say so.
+   *
+   * @default true
+   */
+  readonly utc?: boolean
 }
 
 export const NO_EMBED: Embed = { callbacks: null, errbacks: null, chain: null, chord: null }
