@@ -66,6 +66,8 @@ export interface TransportConnection {
   readonly closed: Promise<Error | undefined>
   /** Whether the broker asked publishers to wait (RabbitMQ's alarms). */
   readonly blocked: boolean
+  /** Resolves when the broker takes messages again, or the connection is lost; absent where none ever asks to wait. */
+  unblocked?(): Promise<void>
   /** Closes the channels, then the connection, within a deadline of its own; never rejects. */
   close(): Promise<void>
 }
