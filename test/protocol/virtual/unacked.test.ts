@@ -1,0 +1,147 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { DecodeError } from '../../../protocol/errors.ts'
+import { dumps } from '../../../protocol/serialization/json.ts'
+import { decodeUnacked, encodeUnacked, markRedelivered } from '../../../protocol/virtual/unacked.ts'
+import { captureNames, commands } from '../captures.ts'
+
+describe('the record of a delivery in hand', () => {
+  it('is taken apart into the very text that was put in', () => {
+    const record = {
+      raw: '{"body": "a\\"],[", "n": [1, {"x": []}]}',
+      exchange: 'é"',
+      routingKey: '',
+    }
+    expect(decodeUnacked(encodeUnacked(record))).to.deep.equal(record)
+    expect(encodeUnacked(record)).to.equal(`[${record.raw}, "\\u00e9\\"", ""]`)
+  })
+
+  it('may be written without blanks, or with more of them', () => {
+    const record = { raw: '{"a":1}', exchange: 'x', routingKey: 'y' }
+    expect(decodeUnacked('[{"a":1},"x","y"]')).to.deep.equal(record)
+    expect(decodeUnacked(' [ {"a":1} ,\n"x" , "y" ] ')).to.deep.equal(record)
+  })
+
+  for (const text of [
+    '',
+    '[',
+    '{}',
+    '[]',
+    '[{}]',
+    '[{}, "x"]',
+    '[{}, "x", "y", 1]',
+    '[{}, 1, 2]',
+    '[{, "x", "y"]',
+    '[{}, "\\x", "y"]',
+    'null',
+  ]) {
+    it(`is refused when it is '${text}'`, () => {
+      expect(() => decodeUnacked(text)).to.throw(DecodeError)
+    })
+  }
+})
+
+describe('an envelope that goes back', () => {
+  const restored = captureNames().filter((name) => restores(name).length > 0)
+
+  for (const name of restored) {
+    it(`is the text that kombu pushed in ${name}`, () => {
+      for (const [before, after] of restores(name)) expect(markRedelivered(before)).to.equal(after)
+    })
+  }
+
+  it('has captures of each way back', () => {
+    const cases = restored.map((name) => name.split('.').at(-1))
+    expect(cases).to.include.members(['reject-requeue', 'shutdown-restore', 'visibility-restore'])
+  })
+
+  const CASES: readonly [before: string, after: string][] = [
+    [
+      '{"headers": {}, "properties": {"delivery_info": {}}}',
+      '{"headers": {"redelivered": true}, "properties": {"delivery_info": {"redelivered": true}}}',
+    ],
+    [
+      '{"headers":{"a":1.0},"properties":{"delivery_info":{"x":{"y":[]}}}}',
+      '{"headers":{"a":1.0, "redelivered": true},"properties":{"delivery_info":{"x":{"y":[]}, "redelivered": true}}}',
+    ],
+    [
+      '{"headers": {"redelivered": false, "b": 2}, "properties": {"delivery_info": {"redelivered": null}}}',
+      '{"headers": {"redelivered": true, "b": 2}, "properties": {"delivery_info": {"redelivered": true}}}',
+    ],
+    [
+      '{"headers": null, "properties": {"delivery_info": {}}}',
+      '{"headers": null, "properties": {"delivery_info": {"redelivered": true}}}',
+    ],
+    [
+      '{"properties": {"headers": {}, "delivery_info": { }}}',
+      '{"properties": {"headers": {}, "delivery_info": { "redelivered": true}}}',
+    ],
+    [
+      '{"headers": {"delivery_info": {}}, "properties": 5}',
+      '{"headers": {"delivery_info": {}, "redelivered": true}, "properties": 5}',
+    ],
+  ]
+  for (const [before, after] of CASES) {
+    it(`becomes ${after}`, () => expect(markRedelivered(before)).to.equal(after))
+  }
+
+  for (const text of [
+    '',
+    'null',
+    '5',
+    '"x"',
+    '[]',
+    '{',
+    '{"headers": {',
+    '{"headers"',
+    '{"properties": {"delivery_info": {"a": "',
+  ]) {
+    it(`stays what it was when it is '${text}'`, () => expect(markRedelivered(text)).to.equal(text))
+  }
+
+  it('changes nothing else, whatever is in it', () => {
+    const headers = fc.dictionary(fc.string(), fc.jsonValue())
+    fc.assert(
+      fc.property(headers, fc.jsonValue(), fc.string(), (given, more, body) => {
+        const envelope = {
+          body,
+          more,
+          headers: given,
+          properties: { delivery_info: { exchange: body } },
+        }
+        const marked: unknown = JSON.parse(markRedelivered(dumps(envelope)))
+        const expected = {
+          ...envelope,
+          headers: { ...given, redelivered: true },
+          properties: { delivery_info: { exchange: body, redelivered: true } },
+        }
+        expect(marked).to.deep.equal(JSON.parse(dumps(expected)))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('is marked in a moment, however large or odd it is', () => {
+    const large = '{"body": "' + 'A'.repeat(8_000_000) + '", "headers": {}, "properties": {}}'
+    const odd = '{"body": "' + '\\"'.repeat(100_000) + '", "headers": {'.repeat(1000)
+    const start = performance.now()
+    markRedelivered(large)
+    markRedelivered(odd)
+    expect(performance.now() - start).to.be.lessThan(500)
+  })
+})
+
+/** What was in `unacked`, and what was pushed back of it. */
+function restores(name: string): [before: string, after: string][] {
+  const inHand = new Map<string, string>()
+  const found: [string, string][] = []
+  for (const words of commands(name)) {
+    const [word = '', key = '', tag = '', record = ''] = words
+    if (word === 'HSET' && key.endsWith('unacked')) inHand.set(tag, decodeUnacked(record).raw)
+    if (word !== 'LPUSH' && word !== 'RPUSH') continue
+    const pushedTag = /"delivery_tag": "([^"]*)"/.exec(tag)?.[1] ?? ''
+    const before = inHand.get(pushedTag)
+    if (before !== undefined) found.push([before, tag])
+  }
+  return found
+}
