@@ -1,0 +1,212 @@
+/** `repr()` as Python spells it, whole or cut to a length: `argsrepr` and `kwargsrepr`. */
+
+import { isUtf8 } from 'node:buffer'
+import { exceptionArgs, exceptionType } from './exception-type.ts'
+import { itemAt, primitiveText, shapeOf, type Container } from './shape.ts'
+
+/** Containers below this depth are shown as `[...]`. @see celery 5.6, utils/saferepr.py, `maxlevels` */
+const MAX_LEVELS = 3
+/** How deep `repr` follows before it writes `...`: far beyond what is readable. */
+const MAX_DEPTH = 100
+
+/**
+ * Text of a bounded length for people to read. Depth first, token by token; when the length is used
+ * up, `, ...` and the brackets that are still open. Strings escape only the quote. Never throws.
+ *
+ * @param maxLength in characters as Python counts them; `Infinity` for no bound
+ * @see celery 5.6, utils/saferepr.py: `_saferepr` spends the length, `reprstream` makes the tokens
+ */
+export function saferepr(value: unknown, maxLength = 1024): string {
+  const writer = new Writer(maxLength)
+  writer.write(value, 0)
+  return writer.text
+}
+
+/** Positional arguments as the tuple that they are in Python: `(1,)`. */
+export function reprArgs(args: readonly unknown[], maxLength = 1024): string {
+  const writer = new Writer(maxLength)
+  const close = args.length === 1 ? ',)' : ')'
+  writer.writeContainer({ kind: 'list', open: '(', close, items: args, keys: [] }, args, 0)
+  return writer.text
+}
+
+export function reprKwargs(kwargs: Readonly<Record<string, unknown>>, maxLength = 1024): string {
+  return saferepr(kwargs, maxLength)
+}
+
+class Writer {
+  text = ''
+  #left: number
+  #cut = false
+  readonly #ancestors: object[] = []
+
+  constructor(maxLength: number) {
+    this.#left = maxLength
+  }
+
+  write(value: unknown, level: number): void {
+    if (typeof value === 'string') return this.#put(quoted, value)
+    if (typeof value !== 'object' || value === null)
+      return this.#put(truncate, primitiveText(value))
+    const shape = shapeOf(value, this.#left)
+    if (shape.kind === 'leaf') return this.#put(truncate, shape.text)
+    if (shape.kind === 'bytes') return this.#put(bytesText, shape.bytes)
+    if (shape.kind === 'error') return this.#put(truncate, errorText(value, 0))
+    if (shape.kind === 'set' && shape.items.length === 0) return this.#put(truncate, 'set()')
+    this.writeContainer(shape, value, level)
+  }
+
+  writeContainer(container: Container, self: object, level: number): void {
+    const { kind, open, close } = container
+    if (level >= MAX_LEVELS) return this.#put(truncate, `${open}...${close}`)
+    if (this.#ancestors.includes(self)) return this.#put(truncate, `<Recursion on ${kind}>`)
+    this.#ancestors.push(self)
+    this.#literal(open)
+    if (!this.#cut) this.#writeItems(container, level + 1)
+    this.#ancestors.pop()
+    // What was cut inside still closes; what is cut at the bracket itself does not.
+    if (this.#cut) this.text += close
+    else this.#literal(close)
+  }
+
+  #writeItems({ kind, items, keys }: Container, level: number): void {
+    for (let index = 0; index < items.length && !this.#cut; index += 1) {
+      if (index > 0) this.#literal(', ')
+      if (kind === 'dict') {
+        // A key is a repr of its own within what is left.
+        this.#put(saferepr, keys[index])
+        this.#literal(': ')
+      }
+      if (!this.#cut) this.write(itemAt(items, index), level)
+    }
+  }
+
+  #literal(text: string): void {
+    if (this.#hasRoom()) this.#append(text)
+  }
+
+  /** One token, spelled within what is left. */
+  #put<T>(spell: (value: T, left: number) => string, value: T): void {
+    if (this.#hasRoom()) this.#append(spell(value, this.#left))
+  }
+
+  #append(text: string): void {
+    this.text += text
+    this.#left -= lengthOf(text)
+  }
+
+  #hasRoom(): boolean {
+    if (this.#cut) return false
+    if (this.#left > 0) return true
+    this.text += ', ...'
+    this.#cut = true
+    return false
+  }
+}
+
+/**
+ * The whole value as Python's own `repr()` writes it, every character that does not print escaped.
+ * Never throws.
+ */
+export function repr(value: unknown): string {
+  return reprAt(value, [])
+}
+
+/** `ValueError('boom')`: how Python shows an exception. */
+export function exceptionRepr(error: unknown): string {
+  return errorText(error, 0)
+}
+
+function errorText(error: unknown, depth: number): string {
+  const args = exceptionArgs(error)
+  const shown = Array.from({ length: Math.min(args.length, MAX_DEPTH) }, (_, index) => {
+    return depth > MAX_LEVELS ? '...' : reprAt(itemAt(args, index), [], depth + 1)
+  })
+  return `${exceptionType(error).type}(${shown.join(', ')})`
+}
+
+function reprAt(value: unknown, ancestors: readonly object[], depth = 0): string {
+  if (typeof value === 'string') return stringRepr(value)
+  if (typeof value !== 'object' || value === null) return primitiveText(value)
+  const shape = shapeOf(value, Infinity)
+  if (shape.kind === 'leaf') return shape.text
+  if (shape.kind === 'bytes') return `b${quote(Buffer.from(shape.bytes).toString('latin1'), BYTE)}`
+  if (shape.kind === 'error') return errorText(value, depth)
+  if (shape.kind === 'set' && shape.items.length === 0) return 'set()'
+  const { open, close, items, keys } = shape
+  if (ancestors.includes(value) || ancestors.length >= MAX_DEPTH) return `${open}...${close}`
+  const inside = [...ancestors, value]
+  const parts: string[] = []
+  for (let index = 0; index < items.length; index += 1) {
+    const item = reprAt(itemAt(items, index), inside, depth)
+    parts.push(shape.kind === 'dict' ? `${reprAt(keys[index], inside, depth)}: ${item}` : item)
+  }
+  return open + parts.join(', ') + close
+}
+
+/** Characters that Python's `str.isprintable` denies, beside the backslash. */
+const UNPRINTABLE = /[\\]|(?! )[\p{C}\p{Z}]/gu
+const BYTE = /[\\]|[^\x20-\x7e]/g
+const SHORT_ESCAPES: ReadonlyMap<string, string> = new Map([
+  ['\\', '\\\\'],
+  ['\n', '\\n'],
+  ['\r', '\\r'],
+  ['\t', '\\t'],
+])
+
+function stringRepr(text: string): string {
+  return quote(text, UNPRINTABLE)
+}
+
+/** Single quotes, unless that would need an escape and double quotes would not. */
+function quote(text: string, odd: RegExp): string {
+  const escaped = text.replace(odd, escape)
+  if (!text.includes("'")) return `'${escaped}'`
+  return text.includes('"') ? `'${escaped.replaceAll("'", "\\'")}'` : `"${escaped}"`
+}
+
+function escape(character: string): string {
+  const short = SHORT_ESCAPES.get(character)
+  if (short !== undefined) return short
+  const code = character.codePointAt(0) ?? 0
+  if (code < 0x100) return `\\x${code.toString(16).padStart(2, '0')}`
+  if (code < 0x10000) return `\\u${code.toString(16).padStart(4, '0')}`
+  return `\\U${code.toString(16).padStart(8, '0')}`
+}
+
+/** @see celery 5.6, utils/saferepr.py, `_format_chars` */
+function quoted(text: string, left: number): string {
+  const cut = truncate(text, left)
+  return cut.includes("'") ? `'${cut.replaceAll("'", "\\'")}'` : `'${cut}'`
+}
+
+/** UTF-8 as text, anything else as hex digits. @see celery 5.6, utils/saferepr.py, `_format_binary_bytes` */
+function bytesText(bytes: Uint8Array, left: number): string {
+  const cut = bytes.length > left
+  const shown = Buffer.from(bytes.buffer, bytes.byteOffset, cut ? left : bytes.length)
+  return `b'${shown.toString(isUtf8(shown) ? 'utf8' : 'hex')}${cut ? '...' : ''}'`
+}
+
+/** Cut at the last blank before the limit. @see kombu 5.6, utils/text.py and celery's, `truncate` */
+function truncate(text: string, left: number): string {
+  if (text.length < left) return text
+  const head = firstCharacters(text, left)
+  if (head === undefined) return text
+  const blank = head.lastIndexOf(' ')
+  return `${blank === -1 ? head : head.slice(0, blank)}...`
+}
+
+const SURROGATE = /[\ud800-\udbff]/
+
+/** The first `count` characters as Python counts them, or undefined when there are fewer. */
+function firstCharacters(text: string, count: number): string | undefined {
+  const units = text.slice(0, count * 2)
+  if (!SURROGATE.test(units)) return units.slice(0, count)
+  const characters = Array.from(units)
+  return characters.length < count ? undefined : characters.slice(0, count).join('')
+}
+
+/** In characters as Python counts them: a pair of surrogates is one. */
+function lengthOf(text: string): number {
+  return SURROGATE.test(text) ? Array.from(text).length : text.length
+}
