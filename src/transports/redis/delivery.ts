@@ -1,0 +1,51 @@
+/** A message in hand from Redis: settled once, by its lease or, where there is none, at once. */
+
+import type { Envelope } from '../../../protocol/virtual/envelope.ts'
+import type { Message } from '../../../protocol/message.ts'
+import { LeaseLostError } from '../../errors.ts'
+import type { Delivery } from '../../messaging/transport.ts'
+
+export type Outcome = 'ack' | 'reject' | 'requeue'
+
+/** Tells the server; resolves to whether the message was still ours. */
+export type Settle = (outcome: Outcome) => Promise<boolean>
+
+export class RedisDelivery implements Delivery {
+  readonly message: Message
+  readonly queue: string
+  readonly exchange: string
+  readonly routingKey: string
+  readonly redelivered: boolean
+  readonly deliveryTag: string | number
+  readonly #settle: Settle
+
+  constructor(queue: string, envelope: Envelope, settle: Settle) {
+    this.message = envelope.message
+    this.queue = queue
+    this.exchange = envelope.exchange
+    this.routingKey = envelope.routingKey
+    this.redelivered = envelope.redelivered
+    this.deliveryTag = envelope.deliveryTag
+    this.#settle = settle
+  }
+
+  ack(): Promise<void> {
+    return this.#end('ack')
+  }
+
+  reject(): Promise<void> {
+    return this.#end('reject')
+  }
+
+  requeue(): Promise<void> {
+    return this.#end('requeue')
+  }
+
+  async #end(outcome: Outcome): Promise<void> {
+    if (await this.#settle(outcome)) return
+    throw new LeaseLostError(
+      `message ${String(this.deliveryTag)} of queue '${this.queue}' is no longer ours: ` +
+        'its visibility timeout passed or its connection was lost, and it was given to another',
+    )
+  }
+}

@@ -1,0 +1,179 @@
+/** What a channel has in hand: counted against its prefetch, settled or given back, one by one. */
+
+import { CeleryError, DecodeError, OperationalError } from '../../errors.ts'
+import { decodeEnvelope, type Envelope } from '../../../protocol/virtual/envelope.ts'
+import { redisError, redisFault } from '../../redis.ts'
+import { RedisDelivery, type Outcome, type Settle } from './delivery.ts'
+import { describeDead, type Taken } from './fetch.ts'
+import type { RedisLink } from './link.ts'
+import { deadKey, type Lease } from './unacked.ts'
+
+/** Broadcasts that wait for room; more are dropped, as Redis drops those of a slow subscriber. */
+const MOST_WAITING = 1000
+
+type Handler = (delivery: RedisDelivery) => void
+
+export class InHand {
+  readonly #link: RedisLink
+  readonly #onRoom: () => void
+  /** The oldest first. */
+  readonly #leases = new Set<Lease>()
+  #waiting: (() => void)[] = []
+  #prefetchCount = 0
+  #count = 0
+  #telling = false
+
+  constructor(link: RedisLink, onRoom: () => void) {
+    this.#link = link
+    this.#onRoom = onRoom
+  }
+
+  set prefetchCount(count: number) {
+    this.#prefetchCount = count
+    this.#tell()
+  }
+
+  /** How many more may be taken. */
+  get room(): number {
+    return this.#prefetchCount === 0 ? Infinity : this.#prefetchCount - this.#count
+  }
+
+  /** A taken message as a delivery; one that cannot be read is put aside, and is none. */
+  take(taken: Taken, noAck: boolean): RedisDelivery | undefined {
+    const lease = leaseOf(taken)
+    if (lease !== undefined) this.#link.unacked.add(lease)
+    const envelope = this.#decode(taken.raw, (reason) => this.#bury(taken, lease, reason))
+    if (envelope === undefined) return undefined
+    if (noAck) return new RedisDelivery(taken.queue, envelope, settled)
+    this.#count += 1
+    if (lease === undefined) return new RedisDelivery(taken.queue, envelope, this.#local(taken))
+    this.#leases.add(lease)
+    return new RedisDelivery(taken.queue, envelope, this.#leased(lease))
+  }
+
+  /** A broadcast is never leased: there is no queue for it to go back to. */
+  hear(queue: string, raw: string, noAck: boolean, onDelivery: Handler): void {
+    const envelope = this.#decode(raw, (reason) =>
+      this.#link.logger.warning(
+        `a broadcast for queue '${queue}' is no message (${reason}, ${raw.length} bytes): dropped`,
+      ),
+    )
+    if (envelope === undefined) return
+    if (noAck) return onDelivery(new RedisDelivery(queue, envelope, settled))
+    if (this.#waiting.length >= MOST_WAITING) {
+      return this.#link.logger.warning(`too many broadcasts for queue '${queue}': one was dropped`)
+    }
+    const settle = (outcome: Outcome): void => {
+      if (outcome === 'requeue') this.#waiting.push(hand)
+    }
+    const hand = (): void => {
+      this.#count += 1
+      onDelivery(new RedisDelivery(queue, envelope, this.#once(settle)))
+    }
+    this.#waiting.push(hand)
+    this.#handWaiting()
+  }
+
+  /** Puts a message back that was taken but never handed over. */
+  async putBack(taken: Taken): Promise<void> {
+    const lease = leaseOf(taken)
+    if (lease !== undefined) return void (await this.#link.unacked.giveBack([lease], 'RPUSH'))
+    await this.#push('rpush', taken)
+  }
+
+  /** Gives back all that is unsettled, the oldest to be served first. */
+  async giveBack(): Promise<void> {
+    const held = [...this.#leases].filter(({ state }) => state === 'held')
+    this.#leases.clear()
+    this.#waiting = []
+    if (held.length === 0) return
+    this.#link.logger.info(`Restoring ${held.length} unacknowledged message(s)`)
+    await this.#link.unacked.giveBack(held, 'RPUSH')
+  }
+
+  #decode(raw: string, onBad: (reason: string) => void): Envelope | undefined {
+    try {
+      return decodeEnvelope(raw, this.#link.limits)
+    } catch (error) {
+      const known = error instanceof CeleryError
+      onBad(known ? error.message : 'cannot be read')
+      return undefined
+    }
+  }
+
+  #bury(taken: Taken, lease: Lease | undefined, reason: string): void {
+    const { queue, raw } = taken
+    this.#link.logger.error(describeDead({ queue, reason, bytes: raw.length }))
+    const done =
+      lease === undefined
+        ? this.#push('lpush', taken, deadKey(this.#link.settings.keys.queue(queue)))
+        : this.#link.unacked.bury(lease, raw)
+    done.catch((error: unknown) => this.#link.logger.error(`queue '${queue}': ${String(error)}`))
+  }
+
+  async #push(command: 'lpush' | 'rpush', { queue, raw }: Taken, list?: string): Promise<void> {
+    const { client, settings } = this.#link
+    await client[command](list ?? settings.keys.queue(queue, this.#priority(raw)), raw)
+  }
+
+  #priority(raw: string): unknown {
+    const properties = this.#decode(raw, () => {})?.message.properties
+    return properties?.priority ?? properties?.extra?.['priority']
+  }
+
+  #leased(lease: Lease): Settle {
+    return this.#once(async (outcome) => {
+      this.#leases.delete(lease)
+      if (lease.state !== 'held') return false
+      const { unacked } = this.#link
+      return await (outcome === 'requeue' ? unacked.requeue(lease) : unacked.settle(lease))
+    })
+  }
+
+  /** Without ack emulation only giving back concerns the server. */
+  #local(taken: Taken): Settle {
+    return this.#once(async (outcome) => {
+      if (outcome === 'requeue') await this.#push('lpush', taken)
+      return true
+    })
+  }
+
+  /** The first outcome counts; a failure of the connection means that the message is not ours any more. */
+  #once(settle: (outcome: Outcome) => unknown): Settle {
+    let done: Promise<boolean> | undefined
+    const run = async (outcome: Outcome): Promise<boolean> => {
+      this.#count -= 1
+      this.#tell()
+      try {
+        return (await settle(outcome)) !== false
+      } catch (error) {
+        if (redisFault(error) !== 'lost') throw redisError(error, `cannot ${outcome} a message`)
+        this.#link.fail(error)
+        return false
+      }
+    }
+    return (outcome) => (done ??= run(outcome))
+  }
+
+  /** What was settled in one turn makes room for one fetch, not for one each. */
+  #tell(): void {
+    if (this.#telling) return
+    this.#telling = true
+    setImmediate(() => {
+      this.#telling = false
+      this.#handWaiting()
+      this.#onRoom()
+    })
+  }
+
+  #handWaiting(): void {
+    while (this.#waiting.length > 0 && this.room > 0) this.#waiting.shift()?.()
+  }
+}
+
+function leaseOf({ tag, score, queue }: Taken): Lease | undefined {
+  return score === '' ? undefined : { tag, score, queue, state: 'held' }
+}
+
+/** A delivery that needs no settling. */
+const settled: Settle = () => Promise.resolve(true)
