@@ -37,7 +37,7 @@ export class Fetcher {
   /** Whose turn it is: the names of the queues, the next one first. */
   #cycle: string[] = []
   #loop: Promise<void> | undefined
-  #fetching: Promise<void> | undefined
+  #fetching: Promise<unknown> | undefined
   #wake: (() => void) | undefined
   #called = false
   #stopped = false
@@ -82,29 +82,32 @@ export class Fetcher {
   async #run(): Promise<void> {
     while (!this.#stopped) {
       this.#called = false
-      const limit = Math.min(this.#options.room(), MOST)
-      if (limit <= 0 || this.#cycle.length === 0) {
-        await this.#pause(undefined)
-        continue
-      }
-      this.#fetching = this.#fetch(limit).finally(() => (this.#fetching = undefined))
-      await this.#fetching
+      await this.#pause(await this.#turn())
     }
   }
 
-  async #fetch(limit: number): Promise<void> {
+  /** Takes what may be taken; resolves to the milliseconds to wait then, or for a call when undefined. */
+  async #turn(): Promise<number | undefined> {
+    const limit = Math.min(this.#options.room(), MOST)
+    if (limit <= 0 || this.#cycle.length === 0) return undefined
+    const fetching = this.#take(limit)
+    this.#fetching = fetching.catch(() => {})
     try {
-      const more = await this.#take(limit)
+      const more = await fetching
       this.#refused = 0
-      if (more) return
+      return more ? 0 : this.#longest()
     } catch (error) {
       if (redisFault(error) === 'lost') return this.#lost(error)
       this.#logRefused(error)
-      return await this.#pause(between(REFUSED_MS, this.#refused++))
+      return between(REFUSED_MS, this.#refused++)
     }
+  }
+
+  /** How long it may take until we look again, although nobody called. */
+  #longest(): number {
     const { told, settings } = this.#options
     const longest = settings.pollingInterval * 1000
-    await this.#pause(told() ? longest : Math.min(longest, between(POLL_MS, this.#empty++)))
+    return told() ? longest : Math.min(longest, between(POLL_MS, this.#empty++))
   }
 
   /** Resolves to whether there may be more. */
@@ -131,7 +134,7 @@ export class Fetcher {
     this.#cycle.push(queue)
   }
 
-  #lost(error: unknown): void {
+  #lost(error: unknown): undefined {
     this.#stopped = true
     this.#options.onLost(error)
   }
@@ -144,7 +147,7 @@ export class Fetcher {
 
   /** Resolves when woken, or after the milliseconds. */
   async #pause(ms: number | undefined): Promise<void> {
-    if (this.#called || this.#stopped) return
+    if (this.#called || this.#stopped || ms === 0) return
     await new Promise<void>((resolve) => {
       const timer = ms === undefined ? undefined : setTimeout(() => this.#wake?.(), ms)
       this.#wake = (): void => {

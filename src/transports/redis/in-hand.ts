@@ -124,7 +124,8 @@ export class InHand {
   #leased(lease: Lease): Settle {
     return this.#once(async (outcome) => {
       this.#leases.delete(lease)
-      if (lease.state !== 'held') return false
+      // What a lost connection held is given back by the next one: it is not ours to settle any more.
+      if (this.#link.lost !== undefined || lease.state !== 'held') return false
       const { unacked } = this.#link
       return await (outcome === 'requeue' ? unacked.requeue(lease) : unacked.settle(lease))
     })
