@@ -68,7 +68,15 @@ describe('the meta of a result', () => {
     }
     const meta = decodeMeta(codec.serializers.loads(content, ACCEPT, DEFAULT_LIMITS))
     const written = codec.serializers.dumps(encodeMeta(meta), serializer).body
-    expect(written.toString('latin1')).to.equal(body.toString('latin1'))
+    if (isFolded(serializer, body)) {
+      const back = codec.serializers.loads({ ...content, body: written }, ACCEPT, DEFAULT_LIMITS)
+      expect(decodeMeta(back)).to.deep.equal(meta)
+    } else expect(written.toString('latin1')).to.equal(body.toString('latin1'))
+  }
+
+  /** A difference in form: PyYAML folds long text at 80 columns, and we do not. */
+  function isFolded(serializer: string, body: Buffer): boolean {
+    return serializer === 'yaml' && body.includes('\\\n')
   }
 
   const META: ResultMeta = {
