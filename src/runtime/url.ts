@@ -89,11 +89,27 @@ export function redactUrl(url: string): string {
   return url.replace(PASSWORD, '$1**@').replace(SECRETS, '$1**')
 }
 
-/** The URLs of a setting: a list, or one text with `;` between. @see kombu 5.6, connection.py */
+/**
+ * The brokers of a setting: a list, or one text with `;` between. Sentinels next to each other are
+ * one broker, and stay one text. @see kombu 5.6, connection.py; transport/redis.py, `SentinelChannel`
+ */
 export function splitUrls(urls: string | readonly string[]): string[] {
   const list = typeof urls === 'string' ? [urls] : urls
-  const all = list.flatMap((text) => text.split(';'))
-  return all.map((text) => text.trim()).filter((text) => text !== '')
+  const all = list.flatMap((text) => text.split(';')).map((text) => text.trim())
+  const brokers: string[] = []
+  for (const url of all.filter((text) => text !== '')) {
+    const last = brokers.at(-1)
+    if (isSentinel(url) && last !== undefined && isSentinel(last)) {
+      brokers[brokers.length - 1] = `${last};${url}`
+    } else {
+      brokers.push(url)
+    }
+  }
+  return brokers
+}
+
+function isSentinel(url: string): boolean {
+  return /^sentinel:/i.test(url)
 }
 
 /** Where a RabbitMQ is, and how to log in; nothing is missing. */
