@@ -33,7 +33,7 @@ export interface CallOptions {
   /** Run no earlier than this. Not together with `countdown`. */
   readonly eta?: Instant | string
   /** Do not run later than this: seconds from now, or a point in time. */
-  readonly expires?: Seconds | Instant
+  readonly expires?: Seconds | Instant | string
   readonly queue?: string
   readonly exchange?: string
   readonly routingKey?: string
@@ -68,6 +68,10 @@ export interface CallOptions {
   readonly parentId?: string
   readonly replacedTaskNesting?: number
   readonly stamps?: Readonly<Record<string, unknown>>
+  /** Who sent it first; a retry keeps it. @default this process, such as `gen4489@host` */
+  readonly origin?: string
+  /** Count it among the children of the task that sends it. @default true */
+  readonly addToParent?: boolean
   /** Shown as the arguments in logs and monitors, in place of their `repr`. */
   readonly argsrepr?: string
   readonly kwargsrepr?: string

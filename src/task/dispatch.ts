@@ -1,0 +1,128 @@
+/** From a signature to the sender: plans it, and sends what the plan says, as a child of the running task. */
+
+import { fromWireOptions, toWireOptions } from '../../protocol/call-options.ts'
+import { CeleryError } from '../../protocol/errors.ts'
+import type { ResultTuple } from '../../protocol/result.ts'
+import { readSignature, type SignatureDict } from '../../protocol/signature.ts'
+import type { Given, Plan, PlanEnvironment, PlannedCall, PlannedResult } from '../canvas/plan.ts'
+import { plan } from '../canvas/planner.ts'
+import { NotSupported } from '../errors.ts'
+import { AsyncResult } from '../results/async-result.ts'
+import { currentTask, inherit, noteChild } from './current.ts'
+import type { TaskHost } from './host.ts'
+import { newId } from './id.ts'
+import type { CallOptions, SignatureLike } from './sender.ts'
+
+/** Sends one call by name. The task's own options are its defaults, when it is known here. */
+export async function send<R>(
+  host: TaskHost,
+  task: string,
+  args: readonly unknown[],
+  options: CallOptions,
+): Promise<AsyncResult<R>> {
+  const defaults = host.tasks.get(task)?.options.calls
+  const { link, linkError } = options
+  const result = await host.sender.send<R>(task, args, {
+    ...inherit({ ...defaults, ...options }),
+    ...(link === undefined ? {} : { link: dictsOf(link) }),
+    ...(linkError === undefined ? {} : { linkError: dictsOf(linkError) }),
+  })
+  noteChild(result.id, options)
+  return result
+}
+
+/** Plans a signature and sends it; the result is that of its last task. */
+export async function sendSignature<R>(
+  host: TaskHost,
+  signature: SignatureDict,
+  given: Partial<Given> = {},
+  signal?: AbortSignal,
+): Promise<AsyncResult<R>> {
+  const planned = planFor(host, signature, given)
+  const local = signal === undefined ? {} : { signal }
+  const sent = await Promise.all(planned.calls.map((call) => sendCall(host, call, local)))
+  noteGroup(planned.result)
+  const [first] = sent
+  if (first?.id === planned.result.id && planned.result.parent === null)
+    return first as AsyncResult<R>
+  return resultOf<R>(host, planned.result)
+}
+
+function sendCall(
+  host: TaskHost,
+  { task, args, kwargs, options }: PlannedCall,
+  local: CallOptions,
+): Promise<AsyncResult> {
+  const ours = { ...(fromWireOptions(options) as CallOptions), ...local }
+  return send(host, task, args, Object.keys(kwargs).length === 0 ? ours : { ...ours, kwargs })
+}
+
+/** @throws NotSupported for what this release cannot send */
+function planFor(host: TaskHost, signature: SignatureDict, given: Partial<Given>): Plan {
+  try {
+    return plan(signature, environmentOf(host), { args: [], kwargs: {}, options: {}, ...given })
+  } catch (error) {
+    throw asNotSupported(error)
+  }
+}
+
+/** Canvas stands below the errors that users catch. */
+export function asNotSupported(error: unknown): unknown {
+  if (!(error instanceof CeleryError) || error.code !== 'ERR_NOT_SUPPORTED') return error
+  return error instanceof NotSupported ? error : new NotSupported(error.message)
+}
+
+export function environmentOf(host: TaskHost): PlanEnvironment {
+  return { nextId: newId, replyTo: host.oid, useLink: host.conf.taskProtocol === 1 }
+}
+
+/** A handle to a result to come, with its parents. */
+export function resultOf<R>(host: TaskHost, { id, parent }: PlannedResult): AsyncResult<R> {
+  const source = host.resultSource ?? {
+    get backend() {
+      return host.backend
+    },
+  }
+  return new AsyncResult<R>(id, source, parent === null ? {} : { parent: resultOf(host, parent) })
+}
+
+/** A group is one child: its members are not noted by themselves. */
+function noteGroup(result: PlannedResult): void {
+  if (result.members !== undefined) currentTask()?.addTrail(tupleOf(result))
+}
+
+function tupleOf({ id, members }: PlannedResult): ResultTuple {
+  return [[id, null], members?.map(tupleOf) ?? null]
+}
+
+/** A handle or plain data as plain data. @throws InvalidTaskError */
+export function dictOf(signature: SignatureLike, where?: string): SignatureDict {
+  return readSignature(isHandle(signature) ? signature.toJSON() : signature, where)
+}
+
+export function dictsOf(
+  signatures: SignatureLike | readonly SignatureLike[] | undefined,
+): readonly SignatureDict[] {
+  if (signatures === undefined) return []
+  return isList(signatures) ? signatures.map((one) => dictOf(one)) : [dictOf(signatures)]
+}
+
+/** Options of a call as they stand in a signature; signatures among them become plain data. */
+export function wireOf(options: CallOptions): Record<string, unknown> {
+  const { kwargs: _kwargs, signal: _signal, link, linkError, ...rest } = options
+  return toWireOptions({
+    ...rest,
+    ...(link === undefined ? {} : { link: dictsOf(link) }),
+    ...(linkError === undefined ? {} : { linkError: dictsOf(linkError) }),
+  })
+}
+
+function isHandle(signature: SignatureLike): signature is { toJSON(): SignatureDict } {
+  return 'toJSON' in signature && typeof signature.toJSON === 'function'
+}
+
+function isList(
+  value: SignatureLike | readonly SignatureLike[],
+): value is readonly SignatureLike[] {
+  return Array.isArray(value)
+}

@@ -1,0 +1,152 @@
+/** What becomes of a run that did not succeed: ignored, rejected, sent again, or failed. */
+
+import { encodeException, exceptionRepr, formatTraceback } from '../../protocol/python/exception.ts'
+import { FAILURE, RETRY } from '../../protocol/states.ts'
+import {
+  BackendError,
+  Ignore,
+  LeaseLostError,
+  Reject,
+  Retry,
+  SoftTimeLimitExceeded,
+  TaskRevokedError,
+  TimeLimitExceeded,
+  WorkerShutdown,
+} from '../errors.ts'
+import { callErrbacks, returnChordPart } from './callbacks.ts'
+import { send } from './dispatch.ts'
+import { metaOfSuccessor, storeOptionsOfSuccessor } from './meta.ts'
+import { matches } from './options.ts'
+import type { Outcome } from './request.ts'
+import { intentOf } from './retry.ts'
+import type { Run } from './run.ts'
+import { eventOf, taskFailure, taskInternalError, taskRetry } from './signals.ts'
+
+/** What becomes of a run whose body threw. */
+export async function settle(run: Run, error: unknown, runtime: () => number): Promise<Outcome> {
+  if (error instanceof Reject) {
+    return { state: 'REJECTED', reason: error.reason, requeue: error.requeue, runtime: runtime() }
+  }
+  if (error instanceof Ignore) return { state: 'IGNORED', runtime: runtime() }
+  if (isTakenAway(run, error)) return takenAway(error, runtime())
+  if (error instanceof Retry) return retry(run, error, runtime)
+  return fail(run, error, runtime())
+}
+
+/**
+ * Whether the run ended because it is no longer ours to end: it was terminated (who did it stores
+ * REVOKED), the worker goes down, or the broker gives the message to another.
+ */
+function isTakenAway(run: Run, error: unknown): boolean {
+  if (!run.signal.aborted || error !== run.signal.reason) return false
+  return [TaskRevokedError, WorkerShutdown, LeaseLostError].some((kind) => error instanceof kind)
+}
+
+function takenAway(error: unknown, runtime: number): Outcome {
+  if (error instanceof TaskRevokedError) return { state: 'IGNORED', runtime }
+  const reason = error instanceof Error ? error.message : String(error)
+  return { state: 'REJECTED', reason, requeue: true, runtime }
+}
+
+/** @see celery 5.6, app/trace.py, `TraceInfo.handle_retry` */
+async function retry(run: Run, error: Retry, runtime: () => number): Promise<Outcome> {
+  const { task, host } = run
+  const intent = intentOf(error)
+  if (intent !== undefined && !run.request.isEager) {
+    try {
+      await send(host, run.request.task, intent.args, intent.options)
+    } catch (cause) {
+      const reason = exceptionRepr(cause)
+      return { state: 'REJECTED', reason, requeue: false, runtime: runtime() }
+    }
+  }
+  const traceback = formatTraceback(error)
+  if (run.storesErrors) {
+    const exception = encodeException(error.exc ?? error)
+    await run.store(RETRY, exception, traceback)
+  }
+  if (task.options.onRetry !== undefined) await task.options.onRetry(run, error.exc, traceback)
+  if (taskRetry.active) {
+    await taskRetry.send(task.name, { ...eventOf(run), reason: error, traceback }, host.log)
+  }
+  const shown = exceptionRepr(error.exc ?? error)
+  return {
+    state: RETRY,
+    message: error.message,
+    exceptionRepr: shown,
+    traceback,
+    runtime: runtime(),
+  }
+}
+
+/** @see celery 5.6, app/trace.py, `TraceInfo.handle_failure` */
+export async function fail(run: Run, error: unknown, runtime: number): Promise<Outcome> {
+  const { task, host } = run
+  const { options } = task
+  const traceback = formatTraceback(error)
+  await markAsFailure(run, error, traceback)
+  if (options.onFailure !== undefined) await options.onFailure(run, error, traceback)
+  if (taskFailure.active) {
+    const event = { ...eventOf(run), exception: error, traceback }
+    await taskFailure.send(task.name, event, host.log)
+  }
+  if (options.afterReturn !== undefined) await options.afterReturn(run, FAILURE, error)
+  return {
+    state: FAILURE,
+    exceptionRepr: exceptionRepr(error),
+    traceback,
+    expected: matches(error, options.throws),
+    timedOut: error instanceof SoftTimeLimitExceeded || error instanceof TimeLimitExceeded,
+    runtime,
+  }
+}
+
+/**
+ * Stores the failure, for the task and for those of its chain that will not run; then its errbacks.
+ *
+ * @see celery 5.6, backends/base.py, `mark_as_failure`
+ */
+async function markAsFailure(run: Run, error: unknown, text: string): Promise<void> {
+  const result = encodeException(error)
+  /** Celery stores none where the process was killed. */
+  const traceback = error instanceof TimeLimitExceeded ? null : text
+  const stores = run.storesErrors
+  if (stores) await run.store(FAILURE, result, traceback)
+  returnChordPart(run, FAILURE)
+  if (stores) await failSuccessors(run, result, traceback)
+  if (run.request.embed.errbacks !== null) await callErrbacks(run, error, text)
+}
+
+async function failSuccessors(run: Run, result: unknown, traceback: string | null): Promise<void> {
+  const { host, environment } = run
+  const facts = { status: FAILURE, result, traceback, now: environment.now }
+  const extended = host.conf.resultExtended
+  for (const successor of run.request.embed.chain ?? []) {
+    const id = successor.options['task_id']
+    if (typeof id !== 'string') continue
+    const meta = metaOfSuccessor(successor, id, { ...facts, extended })
+    await host.backend.store(meta, storeOptionsOfSuccessor(successor.options, id))
+  }
+}
+
+/**
+ * The run cannot be completed. Unless it is the backend that failed, the failure is stored, so that
+ * nobody waits for ever.
+ */
+export async function failInternally(run: Run, error: unknown, runtime: number): Promise<Outcome> {
+  const { task, host } = run
+  const traceback = formatTraceback(error)
+  const outcome = { exceptionRepr: exceptionRepr(error), traceback, runtime }
+  if (taskInternalError.active) {
+    const event = { ...eventOf(run), exception: error, traceback }
+    await taskInternalError.send(task.name, event, host.log)
+  }
+  try {
+    if (!(error instanceof BackendError)) await markAsFailure(run, error, traceback)
+  } catch (second) {
+    host.log.error(
+      `Task ${task.name}[${run.request.id}]: its failure could not be stored either: ${exceptionRepr(second)}`,
+    )
+  }
+  return { state: 'INTERNAL_ERROR', ...outcome }
+}

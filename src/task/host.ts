@@ -1,0 +1,31 @@
+/** What a task needs of its app, as a port: the app itself fits. */
+
+import type { ResultBackend } from '../results/backend.ts'
+import type { ResultSource } from '../results/async-result.ts'
+import type { Logger } from '../runtime/log.ts'
+import type { TaskSettings } from './options.ts'
+import type { TaskRegistry } from './registry.ts'
+import type { Sender } from './sender.ts'
+
+/** The settings that running and calling ask for; members of the app's `conf`. */
+export interface HostSettings extends TaskSettings {
+  readonly taskAlwaysEager: boolean
+  readonly taskEagerPropagates: boolean
+  readonly taskInheritParentPriority: boolean
+  readonly taskProtocol: number
+  readonly resultExtended: boolean
+  readonly workerDeduplicateSuccessfulTasks: boolean
+}
+
+export interface TaskHost {
+  readonly conf: HostSettings
+  readonly tasks: TaskRegistry
+  readonly sender: Sender
+  /** Opened at the first use: ask for it only when a result is stored or read. */
+  readonly backend: ResultBackend
+  readonly log: Logger
+  /** Where `rpc://` results go: the `reply_to` of frozen signatures. */
+  readonly oid: string
+  /** What the results get that a chain makes. @default the backend alone */
+  readonly resultSource?: ResultSource
+}

@@ -1,0 +1,99 @@
+/** The result meta of a run, and where it goes. */
+
+import { PythonDateTime, isoformat } from '../../protocol/python/datetime.ts'
+import type { ExtendedMeta, ResultMeta, ResultTuple } from '../../protocol/result.ts'
+import type { SignatureDict } from '../../protocol/signature.ts'
+import { READY_STATES, type TaskState } from '../../protocol/states.ts'
+import { AsyncResult } from '../results/async-result.ts'
+import type { StoreOptions } from '../results/backend.ts'
+import type { TaskRequest } from './request.ts'
+
+/** What a meta tells besides the request. */
+export interface MetaFacts {
+  readonly status: TaskState
+  readonly result: unknown
+  readonly traceback: string | null
+  readonly children: readonly ResultTuple[]
+  readonly now: () => Date
+  readonly extended: boolean
+}
+
+/** @see celery 5.6, backends/base.py, `_get_result_meta` */
+export function metaOf(
+  request: TaskRequest,
+  { status, result, traceback, children, now, extended }: MetaFacts,
+): ResultMeta {
+  return {
+    taskId: request.id,
+    status,
+    result,
+    traceback,
+    children,
+    dateDone: READY_STATES.has(status) ? isoformat(now()) : null,
+    ...(request.group === null ? {} : { groupId: request.group }),
+    ...(request.parentId === null ? {} : { parentId: request.parentId }),
+    ...(extended ? { extended: extendedOf(request), stamps: request.stamps } : {}),
+  }
+}
+
+function extendedOf(request: TaskRequest): ExtendedMeta {
+  return {
+    name: request.task,
+    args: request.args,
+    kwargs: request.kwargs,
+    worker: request.hostname,
+    retries: request.retries,
+    queue: request.deliveryInfo.routingKey || null,
+  }
+}
+
+/**
+ * The meta of a task of a chain that will never run, because one before it failed.
+ *
+ * @see celery 5.6, backends/base.py, `mark_as_failure`
+ */
+export function metaOfSuccessor(
+  { task, args, kwargs, options }: SignatureDict,
+  taskId: string,
+  { status, result, traceback, now, extended }: Omit<MetaFacts, 'children'>,
+): ResultMeta {
+  const unknown = { worker: null, retries: 0, queue: null }
+  return {
+    taskId,
+    status,
+    result,
+    traceback,
+    children: [],
+    dateDone: isoformat(now()),
+    ...(typeof options['group_id'] === 'string' ? { groupId: options['group_id'] } : {}),
+    ...(typeof options['parent_id'] === 'string' ? { parentId: options['parent_id'] } : {}),
+    ...(extended ? { extended: { name: task, args, kwargs, ...unknown } } : {}),
+  }
+}
+
+/** @see celery 5.6, backends/rpc.py, `destination_for` */
+export function storeOptionsOf(request: TaskRequest): StoreOptions {
+  const { replyTo, correlationId, id } = request
+  return replyTo === null ? {} : { replyTo, correlationId: correlationId ?? id }
+}
+
+export function storeOptionsOfSuccessor(
+  options: SignatureDict['options'],
+  id: string,
+): StoreOptions {
+  const replyTo = options['reply_to']
+  return typeof replyTo === 'string' ? { replyTo, correlationId: id } : {}
+}
+
+/** A return value as it is stored: nothing is None, a result is its tuple. */
+export function storable(value: unknown): unknown {
+  if (value === undefined) return null
+  return value instanceof AsyncResult ? value.asTuple() : value
+}
+
+/** Now, to the microsecond: Python's `date_done` has six digits. */
+export function preciseNow(): PythonDateTime {
+  const ms = performance.timeOrigin + performance.now()
+  const whole = Math.floor(ms)
+  return new PythonDateTime(whole, { microseconds: Math.floor((ms - whole) * 1000), offset: 0 })
+}

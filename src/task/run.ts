@@ -1,0 +1,149 @@
+/** One run of a task: `self` to the function that runs, the parent to what it sends. */
+
+import { encodeException } from '../../protocol/python/exception.ts'
+import type { ResultTuple } from '../../protocol/result.ts'
+import { EXCEPTION_STATES, type TaskState } from '../../protocol/states.ts'
+import type { Retry } from '../errors.ts'
+import type { ResultBackend } from '../results/backend.ts'
+import type { Logger } from '../runtime/log.ts'
+import { autoretryOptions } from './autoretry.ts'
+import type { RetryOptions, UpdateStateOptions } from './context.ts'
+import type { RunningTask } from './current.ts'
+import type { TaskHost } from './host.ts'
+import { metaOf, storable, storeOptionsOf } from './meta.ts'
+import type { TaskDefinition } from './registry.ts'
+import { replaceBy } from './replace.ts'
+import type { TaskRequest } from './request.ts'
+import { makeRetry } from './retry.ts'
+import type { CallOptions, SignatureLike } from './sender.ts'
+
+/** Where and when a run runs. */
+export interface RunEnvironment {
+  /** The node name, `celery@host`. */
+  readonly hostname: string
+  readonly pid: number
+  readonly now: () => Date
+  readonly random: () => number
+}
+
+/** Children beyond this are not noted: their list is stored with the result. */
+const MAX_CHILDREN = 10_000
+
+export class Run implements RunningTask {
+  readonly name: string
+  readonly task: TaskDefinition
+  readonly request: TaskRequest
+  readonly signal: AbortSignal
+  readonly host: TaskHost
+  readonly environment: RunEnvironment
+  readonly #children = new Map<string, ResultTuple>()
+  /** What `retry({ maxRetries })` said last. */
+  #maxRetries: number | undefined
+
+  constructor(
+    host: TaskHost,
+    environment: RunEnvironment,
+    task: TaskDefinition,
+    request: TaskRequest,
+    signal: AbortSignal,
+  ) {
+    this.host = host
+    this.environment = environment
+    this.task = task
+    this.name = task.name
+    this.request = request
+    this.signal = signal
+  }
+
+  get log(): Logger {
+    return this.host.log
+  }
+
+  get backend(): ResultBackend {
+    return this.host.backend
+  }
+
+  get children(): readonly ResultTuple[] {
+    return [...this.#children.values()]
+  }
+
+  get lineage(): Pick<CallOptions, 'rootId' | 'parentId' | 'priority'> {
+    const { id, rootId, deliveryInfo } = this.request
+    const { priority } = deliveryInfo
+    return {
+      rootId: rootId ?? id,
+      parentId: id,
+      ...(this.host.conf.taskInheritParentPriority && priority !== null ? { priority } : {}),
+    }
+  }
+
+  /** The header of the message keeps a success from being stored, not a failure, as in Celery 5.6.2. */
+  get storesSuccess(): boolean {
+    return this.request.ignoreResult !== true && this.#stores(false)
+  }
+
+  get storesErrors(): boolean {
+    return this.#stores(this.task.options.storeErrorsEvenIfIgnored)
+  }
+
+  /** @see celery 5.6, app/trace.py, `TraceInfo.handle_error_state` */
+  #stores(evenIfIgnored: boolean): boolean {
+    const { ignoreResult, storeEagerResult } = this.task.options
+    if (ignoreResult) return evenIfIgnored
+    return !this.request.isEager || storeEagerResult
+  }
+
+  addTrail(result: ResultTuple): boolean {
+    const [[id]] = result
+    if (!this.task.options.trail || this.#children.has(id)) return false
+    if (this.#children.size >= MAX_CHILDREN) return false
+    this.#children.set(id, result)
+    return true
+  }
+
+  retry(options: RetryOptions = {}): Retry {
+    this.#maxRetries = options.maxRetries ?? this.#maxRetries
+    const { maxRetries, defaultRetryDelay } = this.task.options
+    const limits = { maxRetries: options.maxRetries ?? maxRetries, defaultRetryDelay }
+    const error = makeRetry(this.name, this.request, limits, options)
+    if (options.throw === false) return error
+    throw error
+  }
+
+  /** The retry that the task makes by itself. @throws the error itself when there were enough */
+  autoretry(error: unknown): Retry {
+    const { options } = this.task
+    const { random } = this.environment
+    return this.retry(
+      autoretryOptions(error, this.request.retries, options, this.#maxRetries, random),
+    )
+  }
+
+  async updateState(
+    state: TaskState,
+    meta: unknown = null,
+    { taskId }: UpdateStateOptions = {},
+  ): Promise<void> {
+    const isError = EXCEPTION_STATES.has(state) && meta instanceof Error
+    await this.store(state, isError ? encodeException(meta) : storable(meta), null, taskId)
+  }
+
+  async replace(signature: SignatureLike): Promise<never> {
+    throw await replaceBy(this.host, this.request, signature)
+  }
+
+  /** Stores what became of this run; `result` must be ready for the wire. */
+  async store(
+    status: TaskState,
+    result: unknown,
+    traceback: string | null,
+    taskId: string = this.request.id,
+  ): Promise<void> {
+    const { host, children, environment } = this
+    const { now } = environment
+    const request = taskId === this.request.id ? this.request : { ...this.request, id: taskId }
+    const extended = host.conf.resultExtended
+    const meta = metaOf(request, { status, result, traceback, children, now, extended })
+    await host.backend.store(meta, storeOptionsOf(request))
+  }
+}

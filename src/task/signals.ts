@@ -1,0 +1,49 @@
+/** What the tracer tells those who listen, in this process, about each run. */
+
+import type { TaskState } from '../../protocol/states.ts'
+import type { Retry } from '../errors.ts'
+import { Signal } from '../runtime/signal.ts'
+import type { TaskContext } from './context.ts'
+
+/** The sender of each is the task's name. */
+export interface TaskEvent {
+  readonly taskId: string
+  /** The task's name. */
+  readonly task: string
+  readonly args: readonly unknown[]
+  readonly kwargs: Readonly<Record<string, unknown>>
+  readonly context: TaskContext
+}
+
+/** Before the body. */
+export const taskPrerun: Signal<TaskEvent> = new Signal('task_prerun')
+
+/** After everything else; `retval` is the error when there was one. */
+export const taskPostrun: Signal<
+  TaskEvent & { readonly retval: unknown; readonly state: TaskState }
+> = new Signal('task_postrun')
+
+/** When the result is stored. */
+export const taskSuccess: Signal<TaskEvent & { readonly result: unknown }> = new Signal(
+  'task_success',
+)
+
+/** When the failure is stored. */
+export const taskFailure: Signal<
+  TaskEvent & { readonly exception: unknown; readonly traceback: string }
+> = new Signal('task_failure')
+
+/** When the retry is sent. */
+export const taskRetry: Signal<TaskEvent & { readonly reason: Retry; readonly traceback: string }> =
+  new Signal('task_retry')
+
+/** When a run could not be completed: its result or what follows could not be sent. */
+export const taskInternalError: Signal<
+  TaskEvent & { readonly exception: unknown; readonly traceback: string }
+> = new Signal('task_internal_error')
+
+/** What each of them tells of a run. */
+export function eventOf(context: TaskContext): TaskEvent {
+  const { id, args, kwargs } = context.request
+  return { taskId: id, task: context.name, args, kwargs, context }
+}

@@ -1,0 +1,142 @@
+/**
+ * One run of a task, step by step, from the request to what came of it.
+ *
+ *     duplicate?  →  prerun, STARTED  →  beforeStart, body
+ *       returned  →  callbacks, chain  →  SUCCESS stored  →  onSuccess, afterReturn
+ *       Retry     →  sent again  →  RETRY stored  →  onRetry
+ *       Ignore, Reject  →  nothing
+ *       any other →  FAILURE stored, chain marked, errbacks  →  onFailure, afterReturn
+ *     postrun
+ *
+ * @see celery 5.6, app/trace.py, `build_tracer`
+ */
+
+import { saferepr } from '../../protocol/python/repr.ts'
+import { FAILURE, STARTED, SUCCESS, type TaskState } from '../../protocol/states.ts'
+import { CeleryError } from '../errors.ts'
+import { runBody, untilAborted } from './body.ts'
+import { returnChordPart, sendSuccessors } from './callbacks.ts'
+import { runAs } from './current.ts'
+import { asNotSupported } from './dispatch.ts'
+import { isDuplicate, rememberSuccess } from './duplicate.ts'
+import { fail, failInternally, settle } from './failure.ts'
+import type { TaskHost } from './host.ts'
+import { preciseNow, storable } from './meta.ts'
+import type { Outcome, TaskRequest } from './request.ts'
+import { Run, type RunEnvironment } from './run.ts'
+import { eventOf, taskPostrun, taskPrerun, taskSuccess } from './signals.ts'
+import { unregistered } from './unregistered.ts'
+
+/** Runs one request; never rejects. */
+export type Tracer = (request: TaskRequest, signal: AbortSignal) => Promise<Outcome>
+
+export type TracerOptions = Pick<RunEnvironment, 'hostname'> & Partial<RunEnvironment>
+
+export function createTracer(host: TaskHost, options: TracerOptions): Tracer {
+  const environment = { now: preciseNow, random: Math.random, pid: process.pid, ...options }
+  return async (request, signal) => (await trace(host, environment, request, signal)).outcome
+}
+
+/** The outcome, and the value or error itself for who runs a task here and now. */
+export interface Traced {
+  readonly outcome: Outcome
+  /** What the function returned, or threw. */
+  readonly retval: unknown
+}
+
+/** Runs one request to its end; never rejects. */
+export function trace(
+  host: TaskHost,
+  environment: RunEnvironment,
+  request: TaskRequest,
+  signal: AbortSignal,
+): Promise<Traced> {
+  const task = host.tasks.get(request.task) ?? unregistered(request.task)
+  const run = new Run(host, environment, task, request, signal)
+  return runAs(run, () => traceRun(run))
+}
+
+async function traceRun(run: Run): Promise<Traced> {
+  const started = performance.now()
+  const runtime = (): number => (performance.now() - started) / 1000
+  let traced: Traced
+  try {
+    if (await isDuplicate(run)) return { outcome: { state: 'DUPLICATE', runtime: 0 }, retval: null }
+    await prepare(run)
+    traced = await execute(run, runtime)
+  } catch (error) {
+    traced = { outcome: await failInternally(run, asNotSupported(error), runtime()), retval: error }
+  }
+  if (taskPostrun.active) await announceEnd(run, traced)
+  return traced
+}
+
+async function prepare(run: Run): Promise<void> {
+  const { task, host, environment, request } = run
+  if (taskPrerun.active) await taskPrerun.send(task.name, eventOf(run), host.log)
+  const { trackStarted, ignoreResult } = task.options
+  if (!trackStarted || ignoreResult || request.isEager) return
+  const { pid, hostname } = environment
+  await run.store(STARTED, { pid, hostname }, null)
+}
+
+async function execute(run: Run, runtime: () => number): Promise<Traced> {
+  let value: unknown
+  try {
+    value = await untilAborted(() => runBody(run), run.signal)
+  } catch (error) {
+    return { outcome: await settle(run, error, runtime), retval: error }
+  }
+  return succeed(run, value, runtime)
+}
+
+/** @see celery 5.6, app/trace.py, step by step in the same order */
+async function succeed(run: Run, value: unknown, runtime: () => number): Promise<Traced> {
+  const { task, host } = run
+  const { options } = task
+  try {
+    const { embed } = run.request
+    if (embed.callbacks !== null || embed.chain !== null) await sendSuccessors(run, storable(value))
+    if (run.storesSuccess) await run.store(SUCCESS, storable(value), null)
+    returnChordPart(run, SUCCESS)
+  } catch (error) {
+    if (!isUnsendable(error)) throw error
+    return { outcome: await fail(run, asNotSupported(error), runtime()), retval: error }
+  }
+  rememberSuccess(run)
+  const outcome = successOf(value, options.resultreprMaxsize, runtime())
+  if (options.onSuccess !== undefined) await options.onSuccess(run, value)
+  if (taskSuccess.active) {
+    await taskSuccess.send(task.name, { ...eventOf(run), result: value }, host.log)
+  }
+  if (options.afterReturn !== undefined) await options.afterReturn(run, SUCCESS, value)
+  return { outcome, retval: value }
+}
+
+/** The repr is made when it is asked for: a worker that logs no successes never does. */
+function successOf(value: unknown, maxLength: number, runtime: number): Outcome {
+  return {
+    state: SUCCESS,
+    runtime,
+    get resultRepr() {
+      return saferepr(storable(value), maxLength)
+    },
+  }
+}
+
+/** What cannot be encoded, or not be sent by this release, is the fault of the task: it has failed. */
+const UNSENDABLE: ReadonlySet<string> = new Set([
+  'ERR_ENCODE',
+  'ERR_LIMIT_EXCEEDED',
+  'ERR_NOT_SUPPORTED',
+  'ERR_INVALID_TASK',
+])
+
+function isUnsendable(error: unknown): boolean {
+  return error instanceof CeleryError && UNSENDABLE.has(error.code)
+}
+
+async function announceEnd(run: Run, { outcome, retval }: Traced): Promise<void> {
+  const state: TaskState = outcome.state === 'INTERNAL_ERROR' ? FAILURE : outcome.state
+  await taskPostrun.send(run.name, { ...eventOf(run), retval, state }, run.host.log)
+}
