@@ -8,6 +8,8 @@ import { itemAt, primitiveText, shapeOf, type Container } from './shape.ts'
 const MAX_LEVELS = 3
 /** How deep `repr` follows before it writes `...`: far beyond what is readable. */
 const MAX_DEPTH = 100
+/** How many members it shows in all. */
+const MAX_PARTS = 100_000
 
 /**
  * Text of a bounded length for people to read. Depth first, token by token; when the length is used
@@ -51,7 +53,7 @@ class Writer {
     const shape = shapeOf(value, this.#left)
     if (shape.kind === 'leaf') return this.#put(truncate, shape.text)
     if (shape.kind === 'bytes') return this.#put(bytesText, shape.bytes)
-    if (shape.kind === 'error') return this.#put(truncate, errorText(value, 0))
+    if (shape.kind === 'error') return this.#put(truncate, exceptionRepr(value))
     if (shape.kind === 'set' && shape.items.length === 0) return this.#put(truncate, 'set()')
     this.writeContainer(shape, value, level)
   }
@@ -109,37 +111,62 @@ class Writer {
  * Never throws.
  */
 export function repr(value: unknown): string {
-  return reprAt(value, [])
+  return reprIn(value, { ancestors: [], errors: 0, parts: MAX_PARTS })
 }
 
 /** `ValueError('boom')`: how Python shows an exception. */
 export function exceptionRepr(error: unknown): string {
-  return errorText(error, 0)
+  return errorText(error, { ancestors: [], errors: 0, parts: MAX_PARTS })
 }
 
-function errorText(error: unknown, depth: number): string {
+interface Walk {
+  readonly ancestors: object[]
+  /** How many errors we are within: their arguments may be errors again. */
+  errors: number
+  /** How many parts may still be shown: a few lines of code can make a thousand million. */
+  parts: number
+}
+
+function errorText(error: unknown, walk: Walk): string {
   const args = exceptionArgs(error)
+  const { type } = exceptionType(error)
+  if (walk.errors > MAX_LEVELS) return `${type}(...)`
+  walk.errors += 1
   const shown = Array.from({ length: Math.min(args.length, MAX_DEPTH) }, (_, index) => {
-    return depth > MAX_LEVELS ? '...' : reprAt(itemAt(args, index), [], depth + 1)
+    return reprIn(itemAt(args, index), walk)
   })
-  return `${exceptionType(error).type}(${shown.join(', ')})`
+  walk.errors -= 1
+  return `${type}(${shown.join(', ')})`
 }
 
-function reprAt(value: unknown, ancestors: readonly object[], depth = 0): string {
+function reprIn(value: unknown, walk: Walk): string {
   if (typeof value === 'string') return stringRepr(value)
   if (typeof value !== 'object' || value === null) return primitiveText(value)
-  const shape = shapeOf(value, Infinity)
+  const shape = shapeOf(value, walk.parts)
   if (shape.kind === 'leaf') return shape.text
   if (shape.kind === 'bytes') return `b${quote(Buffer.from(shape.bytes).toString('latin1'), BYTE)}`
-  if (shape.kind === 'error') return errorText(value, depth)
+  if (shape.kind === 'error') return errorText(value, walk)
   if (shape.kind === 'set' && shape.items.length === 0) return 'set()'
-  const { open, close, items, keys } = shape
-  if (ancestors.includes(value) || ancestors.length >= MAX_DEPTH) return `${open}...${close}`
-  const inside = [...ancestors, value]
+  const { ancestors } = walk
+  if (ancestors.includes(value) || ancestors.length >= MAX_DEPTH) {
+    return `${shape.open}...${shape.close}`
+  }
+  ancestors.push(value)
+  const text = containerText(shape, walk)
+  ancestors.pop()
+  return text
+}
+
+function containerText({ kind, open, close, items, keys }: Container, walk: Walk): string {
   const parts: string[] = []
   for (let index = 0; index < items.length; index += 1) {
-    const item = reprAt(itemAt(items, index), inside, depth)
-    parts.push(shape.kind === 'dict' ? `${reprAt(keys[index], inside, depth)}: ${item}` : item)
+    walk.parts -= 1
+    if (walk.parts < 0) {
+      parts.push('...')
+      break
+    }
+    const item = reprIn(itemAt(items, index), walk)
+    parts.push(kind === 'dict' ? `${reprIn(keys[index], walk)}: ${item}` : item)
   }
   return open + parts.join(', ') + close
 }
