@@ -4,10 +4,9 @@ import { EncodeError } from '../errors.ts'
 import type { Headers } from '../message.ts'
 import { own, type PlainObject } from '../plain.ts'
 import { saferepr } from '../python/repr.ts'
-import { readArgs, readEmbed, readKwargs } from './body.ts'
 import { HeaderReader } from './header-reader.ts'
 import type { TaskMessage } from './task-message.ts'
-import { readHeaders } from './v2.ts'
+import { readTask } from './v2.ts'
 
 /**
  * The body of version 1. It has no place for a chain: one is sent as `callbacks` of `callbacks`.
@@ -66,15 +65,16 @@ export function readHybrid(body: PlainObject, headers: Headers): TaskMessage {
 }
 
 function readBody(body: PlainObject, reader: HeaderReader, custom: Headers): TaskMessage {
-  const headers = readHeaders(reader, custom)
-  const { callbacks, errbacks, chord } = body
-  return {
-    ...headers,
-    args: readArgs(Object.hasOwn(body, 'args') ? body['args'] : [], reader),
-    kwargs: readKwargs(Object.hasOwn(body, 'kwargs') ? body['kwargs'] : {}, reader),
-    embed: readEmbed({ callbacks, errbacks, chord }, reader, headers.group),
+  const task = readTask(reader, custom, {
+    args: Object.hasOwn(body, 'args') ? body['args'] : [],
+    kwargs: Object.hasOwn(body, 'kwargs') ? body['kwargs'] : {},
+    embed: {
+      callbacks: own(body, 'callbacks'),
+      errbacks: own(body, 'errbacks'),
+      chord: own(body, 'chord'),
+    },
     protocol: 1,
-    // Python takes null for false here.
-    ...(Object.hasOwn(body, 'utc') && !body['utc'] ? { utc: false } : {}),
-  }
+  })
+  // Python takes null for false here.
+  return Object.hasOwn(body, 'utc') && !body['utc'] ? { ...task, utc: false } : task
 }
