@@ -80,6 +80,8 @@ export class Fetcher {
   }
 
   async #run(): Promise<void> {
+    // Queues that are consumed in the same turn take part from the first fetch on.
+    await new Promise((resolve) => setImmediate(resolve))
     while (!this.#stopped) {
       this.#called = false
       await this.#pause(await this.#turn())
