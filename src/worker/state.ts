@@ -12,13 +12,13 @@ export interface Tracked {
 /** @see celery 5.6, worker/state.py, which keeps it in globals: here every worker has its own. */
 export class WorkerState<R extends Tracked = Tracked> {
   /** Waits for its eta. */
-  readonly scheduled = new Set<R>()
+  readonly scheduled: Set<R> = new Set()
   /** Given to the pool; the active ones too. */
-  readonly reserved = new Set<R>()
+  readonly reserved: Set<R> = new Set()
   /** Runs now. */
-  readonly active = new Set<R>()
+  readonly active: Set<R> = new Set()
   /** How often each task was accepted; its names are those of the registry. */
-  readonly totals = new Map<string, number>()
+  readonly totals: Map<string, number> = new Map()
   readonly revoked: Revoked
 
   constructor(clock?: Clock) {

@@ -75,7 +75,7 @@ export class AsyncPool<Outcome> implements Pool<Outcome> {
 
   abort(reason: Error, jobId?: string): void {
     for (const run of this.#runs) {
-      if (jobId === undefined || run.job.id === jobId) run.controller.abort(reason)
+      if (jobId === undefined || run.job.id === jobId) abort(run.controller, reason)
     }
   }
 
@@ -133,4 +133,15 @@ export class AsyncPool<Outcome> implements Pool<Outcome> {
     this.#waiting -= 1
     return run
   }
+}
+
+/**
+ * A signal aborts once; but a hard time limit, or a cold shutdown, must still reach a run that a soft
+ * limit has told already. So the signal gets the later reason, and tells it once more.
+ */
+function abort(controller: AbortController, reason: Error): void {
+  const { signal } = controller
+  if (!signal.aborted) return controller.abort(reason)
+  Object.defineProperty(signal, 'reason', { value: reason, configurable: true })
+  signal.dispatchEvent(new Event('abort'))
 }

@@ -1,0 +1,50 @@
+/** Tells those who listen what the worker did with messages before they ran. */
+
+import { peekTask } from '../../protocol/task/decode.ts'
+import { NotRegistered, TaskRevokedError } from '../errors.ts'
+import type { Delivery } from '../messaging/transport.ts'
+import type { Logger } from '../runtime/log.ts'
+import type { Request } from './request.ts'
+import { taskReceived, taskRejected, taskRevoked, taskUnknown } from './signals.ts'
+import type { Verdicts } from './verdict.ts'
+
+export interface AnnounceOptions {
+  /** The node name. */
+  readonly hostname: string
+  readonly log: Logger
+  readonly verdicts: Verdicts
+}
+
+export class Announcer {
+  readonly #options: AnnounceOptions
+
+  constructor(options: AnnounceOptions) {
+    this.#options = options
+  }
+
+  received({ message }: Request): void {
+    const { hostname, log } = this.#options
+    if (taskReceived.active) void taskReceived.send(hostname, { request: message }, log)
+  }
+
+  refused({ message }: Delivery, error: Error): void {
+    const { hostname, log } = this.#options
+    if (!(error instanceof NotRegistered)) {
+      if (taskRejected.active) void taskRejected.send(hostname, { message, error }, log)
+    } else if (taskUnknown.active) {
+      const id = peekTask(message)?.id ?? null
+      void taskUnknown.send(hostname, { message, error, name: error.message, id }, log)
+    }
+  }
+
+  /** Stores REVOKED, unless the task's results are ignored. */
+  async revoked({ message, policy, taskName }: Request, expired: boolean): Promise<void> {
+    const { verdicts, log } = this.#options
+    if (!policy.ignoreResult || policy.storeErrorsEvenIfIgnored) {
+      await verdicts.revoked(message, new TaskRevokedError(expired ? 'expired' : 'revoked'))
+    }
+    if (!taskRevoked.active) return
+    const event = { request: message, terminated: false, signum: null, expired }
+    await taskRevoked.send(taskName, event, log)
+  }
+}

@@ -1,0 +1,109 @@
+/** The worker's connection: connects, consumes, loses, connects again; and quiets down at the end. */
+
+import { OperationalError, TimeoutError } from '../errors.ts'
+import type { Connection } from '../messaging/connection.ts'
+import { Consumer as MessageConsumer } from '../messaging/consumer.ts'
+import type { Queue } from '../messaging/entity.ts'
+import type { Delivery } from '../messaging/transport.ts'
+import { oneLine, type Logger } from '../runtime/log.ts'
+import { deadline } from '../runtime/retry.ts'
+import type { Service } from '../runtime/service.ts'
+import { Prefetch } from './prefetch.ts'
+
+export interface ConsumerOptions {
+  readonly connection: Connection
+  readonly queues: readonly Queue[]
+  /** Concurrency times the multiplier; 0 is no limit. */
+  readonly prefetchCount: number
+  readonly etaTaskLimit: number | null
+  /** Whether the first connection is tried again. @see celery 5.6, `broker_connection_retry_on_startup` */
+  readonly retryOnStartup: boolean
+  /** Whether a lost one is. @see celery 5.6, `broker_connection_retry` */
+  readonly retry: boolean
+  /** Must not throw. */
+  readonly onDelivery: (delivery: Delivery) => void
+  /** Every delivery in hand is void: the broker gives it to a worker again. */
+  readonly onLost: () => void
+  /** There is no way back. */
+  readonly onFailed: (error: Error) => void
+  readonly log: Logger
+}
+
+/** Seconds that the broker may take to end the consumers. */
+const QUIET_TIMEOUT = 2
+/** Seconds that it may take to close. */
+const CLOSE_TIMEOUT = 3
+
+/** @see celery 5.6, worker/consumer/consumer.py */
+export class Consumer implements Service {
+  readonly #options: ConsumerOptions
+  readonly #consumer: MessageConsumer
+  readonly #starting = new AbortController()
+  /** Raised while tasks wait for their eta. */
+  readonly prefetch: Prefetch
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options
+    const { connection, queues, prefetchCount, etaTaskLimit, onDelivery, onFailed, log } = options
+    this.#consumer = new MessageConsumer(connection, {
+      queues,
+      prefetchCount,
+      onDelivery,
+      onConnected: () => log.info(`Connected to ${connection.address}`),
+      onLost: (error) => this.#lost(error),
+      onFailed,
+      logger: log,
+    })
+    this.prefetch = new Prefetch({
+      initial: prefetchCount,
+      etaTaskLimit,
+      apply: (count) => this.#consumer.qos(count),
+      // With the next connection the broker is told anyway.
+      onError: (error) => log.debug(`basic.qos: ${oneLine((error as Error).message)}`),
+    })
+  }
+
+  /** @throws OperationalError when no broker answered as often as the settings say */
+  async start(): Promise<void> {
+    const { connection, retryOnStartup } = this.#options
+    await connection.connect(this.#starting.signal, { patient: retryOnStartup })
+    if (this.#starting.signal.aborted) throw aborted()
+    await this.#consumer.start()
+  }
+
+  /** Takes no more messages; those in hand can still be settled. */
+  async quiet(): Promise<void> {
+    this.#starting.abort(aborted())
+    await this.#within(QUIET_TIMEOUT, this.#consumer.pause(), 'cancel the consumers')
+  }
+
+  /** Closes the connection; what is unsettled goes back to its queue. Never rejects. */
+  async stop(): Promise<void> {
+    this.#starting.abort(aborted())
+    await this.#within(CLOSE_TIMEOUT, this.#consumer.stop(), 'close the channel')
+    await this.#within(CLOSE_TIMEOUT, this.#options.connection.close(), 'close the connection')
+  }
+
+  #lost(error: Error): void {
+    const { log, retry, onLost, onFailed } = this.#options
+    log.warning(
+      'consumer: Connection to broker lost. Trying to re-establish the connection... ' +
+        `(${oneLine(error.message)})`,
+    )
+    onLost()
+    if (!retry) onFailed(error)
+  }
+
+  async #within(seconds: number, work: Promise<void>, what: string): Promise<void> {
+    const tooLong = (): Error => new TimeoutError(`the broker took longer than ${seconds} s`)
+    try {
+      await deadline(work, seconds, tooLong)
+    } catch (error) {
+      this.#options.log.warning(`consumer: Cannot ${what}: ${oneLine((error as Error).message)}`)
+    }
+  }
+}
+
+function aborted(): OperationalError {
+  return new OperationalError('the worker was stopped before it was connected')
+}

@@ -1,0 +1,154 @@
+/** Makes the parts of a worker from its options and the app's settings, and ties them together. */
+
+import type { Delivery } from '../messaging/transport.ts'
+import { SYSTEM_CLOCK, type Clock } from '../runtime/clock.ts'
+import type { Logger } from '../runtime/log.ts'
+import { defaultNodename, hostFormat } from '../runtime/nodename.ts'
+import { Timer } from '../runtime/timer.ts'
+import type { Outcome, TaskRequest } from '../task/request.ts'
+import { Announcer } from './announcer.ts'
+import { Consumer } from './consumer.ts'
+import type { WorkerHost } from './host.ts'
+import { LagMonitor } from './lag.ts'
+import { guarded } from './log-line.ts'
+import { openPool, planPool, type PoolPlan } from './pool/open.ts'
+import type { Pool } from './pool/pool.ts'
+import type { Request } from './request.ts'
+import { Settlements } from './settlement.ts'
+import { WorkerState } from './state.ts'
+import { Strategy, type StrategyContext } from './strategy.ts'
+import { TimeLimits } from './time-limit.ts'
+import { Verdicts } from './verdict.ts'
+
+export interface WorkerOptions {
+  /** The node name: `w1`, `w1@%h`. @default 'celery@<this host>' */
+  readonly hostname?: string
+  /** Consume these only; unknown ones are made. @default all of the settings */
+  readonly queues?: readonly string[]
+  /** Consume all but these. */
+  readonly excludeQueues?: readonly string[]
+  /** Tasks at a time. @default workerConcurrency, else the number of CPUs */
+  readonly concurrency?: number
+  /** `async` or `solo`. @default workerPool */
+  readonly pool?: string
+  /** Messages to fetch for each of those; 0 is no limit. @default workerPrefetchMultiplier */
+  readonly prefetchMultiplier?: number
+  /** Seconds until a task is told to end, when neither it nor its message says. @default taskSoftTimeLimit */
+  readonly softTimeLimit?: number
+  /** Seconds until a task is ended. @default taskTimeLimit */
+  readonly timeLimit?: number
+  /** @default the app's */
+  readonly log?: Logger
+  /** For points in time: eta and expires. */
+  readonly clock?: Clock
+}
+
+/** What the parts tell the worker. */
+export interface Hooks {
+  onDelivery(delivery: Delivery): void
+  onLost(): void
+  onFailed(error: Error): void
+}
+
+export interface Parts {
+  readonly hostname: string
+  readonly plan: PoolPlan
+  readonly log: Logger
+  readonly state: WorkerState<Request>
+  readonly pool: Pool<Outcome>
+  readonly settlements: Settlements
+  readonly strategy: Strategy
+  readonly consumer: Consumer
+  readonly lag: LagMonitor
+}
+
+/** Nothing is opened here. */
+export function makeParts(host: WorkerHost, options: WorkerOptions, hooks: Hooks): Parts {
+  const log = guarded(options.log ?? host.log)
+  const hostname = hostFormat(defaultNodename(options.hostname))
+  const clock = options.clock ?? SYSTEM_CLOCK
+  const plan = planPool(
+    options.pool ?? host.conf.workerPool,
+    options.concurrency ?? host.conf.workerConcurrency ?? undefined,
+  )
+  const state = new WorkerState<Request>(clock)
+  const settlements = new Settlements(log, clock)
+  const tracer = host.tracer(hostname)
+  const pool = openPool(plan, (job, signal) => tracer(job.payload as TaskRequest, signal))
+  const consumer = makeConsumer(host, options, { ...hooks, plan, log })
+  const shared = { log, hostname, clock, state, settlements, pool, prefetch: consumer.prefetch }
+  const strategy = new Strategy(strategyContext(host, options, shared))
+  const lag = new LagMonitor({ log, running: () => labels(state.active) })
+  return { hostname, plan, log, state, pool, settlements, strategy, consumer, lag }
+}
+
+function makeConsumer(
+  host: WorkerHost,
+  options: WorkerOptions,
+  { plan, log, ...hooks }: Hooks & Pick<Parts, 'plan' | 'log'>,
+): Consumer {
+  const { conf, queues } = host
+  const { broker: retry, startup } = retries(conf)
+  const multiplier = options.prefetchMultiplier ?? conf.workerPrefetchMultiplier
+  queues.select(options.queues ?? [])
+  return new Consumer({
+    ...hooks,
+    connection: host.connectionForRead(),
+    queues: queues.deselect(options.excludeQueues ?? []),
+    prefetchCount: plan.concurrency * multiplier,
+    etaTaskLimit: conf.workerEtaTaskLimit,
+    retry,
+    retryOnStartup: startup,
+    log,
+  })
+}
+
+/** @see celery 5.6, worker/consumer/consumer.py, `_get_connection_retry_type` */
+function retries(conf: WorkerHost['conf']): {
+  readonly broker: boolean
+  readonly startup: boolean
+} {
+  const { brokerConnectionRetry: broker, brokerConnectionRetryOnStartup: startup } = conf
+  return { broker, startup: startup ?? broker }
+}
+
+type Shared = Pick<
+  StrategyContext,
+  'log' | 'hostname' | 'clock' | 'state' | 'settlements' | 'pool' | 'prefetch'
+>
+
+/** What requests need of the worker, and what becomes of messages that are none. */
+function strategyContext(
+  host: WorkerHost,
+  options: WorkerOptions,
+  shared: Shared,
+): StrategyContext {
+  const { conf, tasks, codec } = host
+  const { log, hostname, clock } = shared
+  const verdicts = new Verdicts({
+    backend: () => host.backend,
+    log,
+    extended: conf.resultExtended,
+  })
+  const announcer = new Announcer({ hostname, log, verdicts })
+  return {
+    ...shared,
+    codec,
+    verdicts,
+    accept: codec.serializers.contentTypes(conf.acceptContent),
+    timer: new Timer(clock),
+    timeLimits: new TimeLimits(log),
+    defaultLimit: {
+      soft: options.softTimeLimit ?? conf.taskSoftTimeLimit,
+      hard: options.timeLimit ?? conf.taskTimeLimit,
+    },
+    policy: (task) => tasks.get(task)?.options,
+    onReceived: (request) => announcer.received(request),
+    onRefused: (delivery, error) => announcer.refused(delivery, error),
+    onRevoked: (request, expired) => announcer.revoked(request, expired),
+  }
+}
+
+function* labels(requests: Iterable<Request>): Iterable<string> {
+  for (const { label } of requests) yield label
+}

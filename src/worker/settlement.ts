@@ -1,0 +1,85 @@
+/** Acks, rejects and requeues on their way to the broker: waited for at the end, counted when too late. */
+
+import { LeaseLostError } from '../errors.ts'
+import type { Delivery } from '../messaging/transport.ts'
+import { SYSTEM_CLOCK, type Cancel, type Clock } from '../runtime/clock.ts'
+import type { Logger } from '../runtime/log.ts'
+
+export type Settle = 'ack' | 'reject' | 'requeue'
+
+/** Late ones are counted for this long, then told in one line: there may be thousands of them. */
+const LATE_WINDOW_MS = 1000
+
+/**
+ * Nothing waits for an ack before it runs a task. What is too late is no error of ours: the connection
+ * that the message came by is gone, and with it our right to it; the broker gives it to a worker again.
+ */
+export class Settlements {
+  readonly #log: Logger
+  readonly #clock: Clock
+  #pending = 0
+  #late = 0
+  #cancelReport: Cancel | undefined
+  #onIdle: (() => void)[] = []
+
+  constructor(log: Logger, clock: Clock = SYSTEM_CLOCK) {
+    this.#log = log
+    this.#clock = clock
+  }
+
+  /** Settles a delivery, and answers for the promise. */
+  settle(delivery: Delivery, how: Settle): void {
+    this.#pending += 1
+    delivery[how]().then(this.#done, how === 'requeue' ? this.#requeueFailed : this.#failed)
+  }
+
+  /** Counts some work that must be over before the connection may close; it must not reject. */
+  track(work: Promise<void>): void {
+    this.#pending += 1
+    void work.then(this.#done)
+  }
+
+  /** Resolves when the broker was told of all of them, or cannot be. */
+  async idle(): Promise<void> {
+    if (this.#pending > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve))
+    this.#report()
+  }
+
+  readonly #done = (): void => {
+    this.#pending -= 1
+    if (this.#pending > 0 || this.#onIdle.length === 0) return
+    for (const resolve of this.#onIdle.splice(0)) resolve()
+  }
+
+  /** To give back what is gone changes nothing. */
+  readonly #requeueFailed = (error: unknown): void => {
+    if (!(error instanceof LeaseLostError)) this.#log.error(`Couldn't requeue: ${text(error)}`)
+    this.#done()
+  }
+
+  readonly #failed = (error: unknown): void => {
+    if (error instanceof LeaseLostError) this.#countLate()
+    else this.#log.critical(`Couldn't ack: ${text(error)}`)
+    this.#done()
+  }
+
+  #countLate(): void {
+    this.#late += 1
+    this.#cancelReport ??= this.#clock.after(LATE_WINDOW_MS, () => this.#report())
+  }
+
+  #report(): void {
+    this.#cancelReport?.()
+    this.#cancelReport = undefined
+    if (this.#late === 0) return
+    this.#log.warning(
+      `${this.#late} acknowledgement(s) came too late: the connection that the messages came by is ` +
+        'gone, and the broker gives them to a worker again.',
+    )
+    this.#late = 0
+  }
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

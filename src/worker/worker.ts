@@ -1,0 +1,223 @@
+/** A worker: starts its parts in order, and stops them in reverse: warm, or cold. */
+
+import { LeaseLostError, TimeoutError, WorkerShutdown } from '../errors.ts'
+import type { Delivery } from '../messaging/transport.ts'
+import { oneLine, type Logger } from '../runtime/log.ts'
+import { deadline } from '../runtime/retry.ts'
+import { startAll, type Service } from '../runtime/service.ts'
+import type { WorkerHost } from './host.ts'
+import { makeParts, type Parts, type WorkerOptions } from './parts.ts'
+import type { PoolPlan } from './pool/open.ts'
+import type { Request } from './request.ts'
+import { workerInit, workerReady, workerShutdown, workerShuttingDown } from './signals.ts'
+import type { WorkerState } from './state.ts'
+
+export type { WorkerOptions } from './parts.ts'
+
+/** Why it stops, for those who listen. */
+export interface ShutdownReason {
+  /** Such as `SIGTERM`. */
+  readonly sig?: string
+  readonly exitcode?: number
+}
+
+/** Seconds that acks may take once nothing runs any more. */
+const FLUSH_TIMEOUT = 5
+/** Seconds that tasks get at a cold shutdown, once they were told, and their acks then. */
+const COLD_TIMEOUT = 1
+
+/** @see celery 5.6, worker/worker.py, `WorkController` */
+export class Worker implements Service, AsyncDisposable {
+  /** Resolves when it is over: with the error that ended it, or undefined when it was told to stop. */
+  readonly closed: Promise<Error | undefined>
+  readonly #host: WorkerHost
+  readonly #parts: Parts
+  #resolve: (error: Error | undefined) => void = () => {}
+  #draining = false
+  #failure: Error | undefined
+  #starting: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
+  #terminating: Promise<void> | undefined
+  #ending: Promise<void> | undefined
+
+  constructor(host: WorkerHost, options: WorkerOptions = {}) {
+    this.#host = host
+    this.#parts = makeParts(host, options, {
+      onDelivery: (delivery) => this.#receive(delivery),
+      onLost: () => this.#lost(),
+      onFailed: (error) => this.#fail(error),
+    })
+    this.closed = new Promise((resolve) => (this.#resolve = resolve))
+  }
+
+  /** The node name, `celery@host`. */
+  get hostname(): string {
+    return this.#parts.hostname
+  }
+
+  get plan(): PoolPlan {
+    return this.#parts.plan
+  }
+
+  get state(): WorkerState<Request> {
+    return this.#parts.state
+  }
+
+  get #log(): Logger {
+    return this.#parts.log
+  }
+
+  /**
+   * Resolves when it consumes, or was stopped meanwhile.
+   *
+   * @throws OperationalError when no broker answered as often as the settings say
+   */
+  start(): Promise<void> {
+    this.#starting ??= this.#start()
+    return this.#starting
+  }
+
+  /** Warm: takes no more, gives back what has not started, waits for what runs, however long. */
+  stop(reason: ShutdownReason = {}): Promise<void> {
+    this.#stopping ??= this.#stop(reason)
+    return this.#stopping
+  }
+
+  /** Cold: tells what runs to end, gives back what can be given back, and ends within seconds. */
+  terminate(reason: ShutdownReason = {}): Promise<void> {
+    this.#terminating ??= this.#terminate(reason)
+    return this.#terminating
+  }
+
+  /** Tells what runs to end, now: the soft part of a cold shutdown is cut short. */
+  cancel(): void {
+    const { pool, state } = this.#parts
+    for (const request of state.active) request.requeue()
+    pool.abort(new WorkerShutdown())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #start(): Promise<void> {
+    const { hostname } = this
+    const { lag, pool, consumer } = this.#parts
+    if (workerInit.active) await workerInit.send(hostname, { hostname }, this.#log)
+    try {
+      await startAll([lag, pool, consumer])
+    } catch (error) {
+      if (this.#draining) return
+      this.#failure = error as Error
+      await this.#end()
+      throw error
+    }
+    if (this.#draining) return
+    this.#log.info(`${hostname} ready.`)
+    if (workerReady.active) await workerReady.send(hostname, { hostname }, this.#log)
+  }
+
+  async #stop(reason: ShutdownReason): Promise<void> {
+    const { pool, settlements } = this.#parts
+    this.#announce('Warm', { exitcode: 0, ...reason })
+    await this.#drain()
+    await pool.stop()
+    await this.#within(FLUSH_TIMEOUT, settlements.idle(), 'the last acknowledgements')
+    await this.#end()
+  }
+
+  async #terminate(reason: ShutdownReason): Promise<void> {
+    const { pool, settlements } = this.#parts
+    this.#stopping ??= this.closed.then(() => {})
+    this.#announce('Cold', { exitcode: 1, ...reason })
+    await this.#drain()
+    const ended = pool.stop()
+    await this.#soften(ended)
+    this.cancel()
+    await this.#within(COLD_TIMEOUT, ended, 'tasks that do not heed their signal')
+    await this.#within(COLD_TIMEOUT, settlements.idle(), 'the last acknowledgements')
+    await this.#end()
+  }
+
+  /** Takes no more, and gives back what has not started: others have it at once. */
+  async #drain(): Promise<void> {
+    const { consumer, strategy, pool } = this.#parts
+    this.#draining = true
+    await consumer.quiet()
+    strategy.drop()
+    pool.flush()
+  }
+
+  /** A warm shutdown with an end. @see celery 5.6, worker/worker.py, `wait_for_soft_shutdown` */
+  async #soften(ended: Promise<void>): Promise<void> {
+    const { workerSoftShutdownTimeout: seconds, workerEnableSoftShutdownOnIdle } = this.#host.conf
+    const wanted = this.state.active.size > 0 || workerEnableSoftShutdownOnIdle
+    if (seconds <= 0 || !wanted) return
+    this.#log.warning(`Initiating Soft Shutdown, terminating in ${seconds} seconds`)
+    await deadline(ended, seconds, () => new TimeoutError()).catch(() => {})
+  }
+
+  #end(): Promise<void> {
+    this.#ending ??= this.#close()
+    return this.#ending
+  }
+
+  async #close(): Promise<void> {
+    const { hostname } = this
+    const { consumer, lag } = this.#parts
+    await consumer.stop()
+    await lag.stop()
+    if (workerShutdown.active) await workerShutdown.send(hostname, { hostname }, this.#log)
+    this.#resolve(this.#failure)
+  }
+
+  /** While it drains, what still arrives goes back as it is. */
+  #receive(delivery: Delivery): void {
+    const { strategy, settlements } = this.#parts
+    if (this.#draining) settlements.settle(delivery, 'requeue')
+    else strategy.receive(delivery)
+  }
+
+  /**
+   * What waits is dropped, its timers too: it comes again, and must not run twice. What runs goes on,
+   * though its late ack will come too late, unless the settings say that it shall rather end.
+   *
+   * @see celery 5.6, worker/consumer/consumer.py, `on_connection_error_after_connected`
+   */
+  #lost(): void {
+    const { strategy, pool, state } = this.#parts
+    strategy.drop()
+    pool.flush()
+    if (!this.#host.conf.workerCancelLongRunningTasksOnConnectionLoss) return
+    for (const request of state.active) {
+      if (request.settled) continue
+      this.#log.warning(
+        `Task ${request.label} cannot be acknowledged after a connection loss since late ` +
+          'acknowledgement is enabled for it.\nTerminating it instead.',
+      )
+      request.abort(new LeaseLostError('the connection that the message came by is gone'))
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#failure = error
+    this.#log.critical(`Unrecoverable error: ${oneLine(error.message)}`)
+    void this.stop({ exitcode: 1 })
+  }
+
+  #announce(how: 'Warm' | 'Cold', { sig, exitcode = 0 }: ShutdownReason): void {
+    const { hostname } = this
+    if (!workerShuttingDown.active) return
+    void workerShuttingDown.send(hostname, { hostname, sig, how, exitcode }, this.#log)
+  }
+
+  /** Waits, but not for ever; says what it gave up. */
+  async #within(seconds: number, work: Promise<void>, what: string): Promise<void> {
+    const tooLong = (): Error => new TimeoutError(`${what} took longer than ${seconds} s`)
+    try {
+      await deadline(work, seconds, tooLong)
+    } catch (error) {
+      this.#log.warning(`Shutdown: ${oneLine((error as Error).message)}`)
+    }
+  }
+}
