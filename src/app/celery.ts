@@ -1,0 +1,283 @@
+/** The app: where settings, tasks, broker and backend are put together, each opened when it is needed. */
+
+import { randomUUID } from 'node:crypto'
+import { createCodec, type Codec } from '../../protocol/codec.ts'
+import { signature as makeSignature } from '../../protocol/signature.ts'
+import { Configuration, type ConfigOptions, type Environment } from '../conf/resolve.ts'
+import type { Conf, SettingName, SettingsInput } from '../conf/settings.ts'
+import { ImproperlyConfigured, OperationalError } from '../errors.ts'
+import type { Connection } from '../messaging/connection.ts'
+import { Producer } from '../messaging/producer.ts'
+import { AsyncResult, type ResultSource } from '../results/async-result.ts'
+import type { ResultBackend } from '../results/backend.ts'
+import { consoleLogger, type Logger } from '../runtime/log.ts'
+import { anonNodename } from '../runtime/nodename.ts'
+import { registerBuiltins } from '../task/builtins.ts'
+import { inherit, noteChild } from '../task/current.ts'
+import { wireOf } from '../task/dispatch.ts'
+import type { TaskHost } from '../task/host.ts'
+import type { TaskOptions } from '../task/options.ts'
+import { TaskRegistry } from '../task/registry.ts'
+import type { CallOptions, Sender } from '../task/sender.ts'
+import { Signature, type SetOptions } from '../task/signature.ts'
+import { createTask, type TaskMaker } from '../task/task.ts'
+import { createTracer, type Tracer } from '../task/trace.ts'
+import { annotated } from './annotations.ts'
+import { openAppBackend } from './backend.ts'
+import { connectionForRead, connectionForWrite } from './broker.ts'
+import { EagerSender } from './eager.ts'
+import { Publisher } from './publisher.ts'
+import { Queues } from './queues.ts'
+import { remoteTasks, type Remote } from './remote.ts'
+import { Router } from './routes.ts'
+
+export interface CeleryOptions {
+  /** Where the app and its workers write. @default a console logger, from warnings on */
+  readonly logger?: Logger
+  /** Stands in for the environment: `CELERY_BROKER_URL` and kin. @default process.env */
+  readonly env?: Environment
+}
+
+/** @see celery 5.6, app/base.py, `Celery` */
+export class Celery implements TaskHost, AsyncDisposable {
+  /** The name of the app, for the banner. */
+  readonly main: string
+  /** The settings. They may be assigned until what they are about is in use. */
+  readonly conf: Conf
+  readonly tasks: TaskRegistry
+  readonly log: Logger
+  /** The `reply_to` of what this app sends, and the name of its reply queue. */
+  readonly oid: string = randomUUID()
+  /** The `origin` of what it sends: `gen<pid>@<host>`. */
+  readonly origin: string = anonNodename()
+  /** Sends calls, or runs them here and now when `taskAlwaysEager` is set. */
+  readonly sender: Sender
+  readonly resultSource: ResultSource
+  /** Defines a task: its name, options when there are any, and the function. */
+  readonly task: TaskMaker
+  /** Tells an app from anything else, whichever copy of the package it was made with. */
+  readonly '~celeriac' = 'app'
+
+  readonly #configuration: Configuration
+  readonly #publisher: Publisher
+  #codec: Codec | undefined
+  #queues: Queues | undefined
+  #router: Router | undefined
+  #connection: Connection | undefined
+  #producer: Producer | undefined
+  #backend: ResultBackend | undefined
+  #closing: Promise<void> | undefined
+
+  /** Opens nothing: the first call that needs the broker or the backend does. */
+  constructor(main = '__main__', settings: SettingsInput = {}, options: CeleryOptions = {}) {
+    this.main = main
+    this.log = options.logger ?? consoleLogger()
+    this.#configuration = new Configuration(options.env ?? process.env, (name) =>
+      this.#onChange(name),
+    )
+    this.conf = this.#configuration.conf
+    this.tasks = new TaskRegistry()
+    registerBuiltins(this)
+    this.#warn(this.#configuration.update(settings, 'change'))
+    const app = this
+    this.resultSource = {
+      get backend() {
+        return app.backend
+      },
+    }
+    this.#publisher = this.#makePublisher()
+    this.sender = this.#makeSender()
+    this.task = this.#makeTaskMaker()
+  }
+
+  /** Serializers, compressions and limits; register your own here. */
+  get codec(): Codec {
+    this.#codec ??= createCodec(this.conf.limits)
+    return this.#codec
+  }
+
+  /** The queues of the settings, and those made since. */
+  get queues(): Queues {
+    this.#queues ??= new Queues(this.conf)
+    return this.#queues
+  }
+
+  /** Where results are kept; opened by its first use. */
+  get backend(): ResultBackend {
+    this.#refuseWhenClosed()
+    this.#backend ??= openAppBackend(this)
+    return this.#backend
+  }
+
+  /** What messages are sent with: one for the app, on one connection. */
+  get producer(): Producer {
+    this.#refuseWhenClosed()
+    this.#connection ??= connectionForWrite(this.#brokerDeps())
+    const { taskPublishRetryPolicy: retry } = this.conf
+    this.#producer ??= new Producer(this.#connection, { retry })
+    return this.#producer
+  }
+
+  /** A connection of one's own to consume from; who asked for it closes it. Nothing is opened yet. */
+  connectionForRead(): Connection {
+    this.#refuseWhenClosed()
+    return connectionForRead(this.#brokerDeps())
+  }
+
+  /** Runs the tasks of this app, as the node of that name. */
+  tracer(hostname: string): Tracer {
+    return createTracer(this, { hostname })
+  }
+
+  /**
+   * Takes settings from an object, in any of Celery's spellings; the constructor's go before them.
+   *
+   * @throws ImproperlyConfigured for an unknown setting, naming the nearest, and for a wrong value
+   */
+  configFromObject(source: object, options?: ConfigOptions): this {
+    this.#warn(this.#configuration.update(source, 'configure', options))
+    return this
+  }
+
+  /** The names of the settings that are not at their default. */
+  configured(): readonly SettingName[] {
+    return this.#configuration.given()
+  }
+
+  /**
+   * Sends a call by name, also of a task that is not known here; resolves when the broker has it.
+   *
+   * @throws OperationalError, TimeoutError, UnroutableError, ImproperlyConfigured, EncodeError
+   */
+  async sendTask<R = unknown>(
+    name: string,
+    args: readonly unknown[] = [],
+    options: CallOptions = {},
+  ): Promise<AsyncResult<R>> {
+    if (this.conf.taskAlwaysEager) {
+      this.log.warning('taskAlwaysEager has no effect on sendTask')
+    }
+    const result = await this.#publisher.send<R>(name, args, inherit(options))
+    noteChild(result.id, options)
+    return result
+  }
+
+  /** The tasks of an interface, which live elsewhere: `app.remote<PythonTasks>()['ml.embed'].delay('x')`. */
+  remote<T>(): Remote<T> {
+    return remoteTasks<T>(this)
+  }
+
+  /** A call by name that is not yet made. */
+  signature<R = unknown>(
+    name: string,
+    args: readonly unknown[] = [],
+    options: SetOptions & Pick<CallOptions, 'kwargs'> = {},
+  ): Signature<readonly unknown[], R> {
+    const { kwargs, immutable = false, ...rest } = options
+    const dict = makeSignature(name, args, kwargs, { options: wireOf(rest), immutable })
+    return new Signature(this, dict)
+  }
+
+  /** The result of a task by its id, which may have been stored long ago. */
+  asyncResult<R = unknown>(id: string): AsyncResult<R> {
+    return new AsyncResult<R>(id, this.resultSource)
+  }
+
+  /** Ends what was opened, once what is in flight is done, for a while; twice is fine. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    await this.#producer?.close()
+    await this.#backend?.close()
+    await this.#connection?.close()
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closing !== undefined) throw new OperationalError(`the app '${this.main}' is closed`)
+  }
+
+  #brokerDeps(): Parameters<typeof connectionForRead>[0] {
+    return { conf: this.conf, limits: this.codec.limits, log: this.log }
+  }
+
+  #makePublisher(): Publisher {
+    const app = this
+    return new Publisher({
+      conf: this.conf,
+      tasks: this.tasks,
+      log: this.log,
+      results: this.resultSource,
+      oid: this.oid,
+      origin: this.origin,
+      codec: () => app.codec,
+      queues: () => app.queues,
+      router: () => (this.#router ??= new Router(this.conf)),
+      producer: () => app.producer,
+    })
+  }
+
+  #makeSender(): Sender {
+    const eager = new EagerSender(this, this.conf, () => this.codec)
+    return {
+      send: (name, args, options) =>
+        (this.conf.taskAlwaysEager ? eager : this.#publisher).send(name, args, options),
+    }
+  }
+
+  #makeTaskMaker(): TaskMaker {
+    const make = (name: string, given: unknown, fn?: unknown): unknown => {
+      const options = typeof given === 'function' ? {} : (given as TaskOptions)
+      const run = (typeof given === 'function' ? given : fn) as (...args: never) => unknown
+      return createTask(this, name, annotated(this.conf.taskAnnotations, name, options), run)
+    }
+    return make as TaskMaker
+  }
+
+  #warn(ignored: readonly string[]): void {
+    if (ignored.length === 0) return
+    this.log.warning(`these settings have no effect in celeriac: ${ignored.join(', ')}`)
+  }
+
+  /** What is in use already would not follow the change. */
+  #onChange(name: SettingName): void {
+    const inUse = IN_USE.find(([pattern]) => pattern.test(name))?.[1]
+    if (inUse !== undefined && this.#uses(inUse)) {
+      throw new ImproperlyConfigured(
+        `setting '${name}' must be set before the ${inUse} is used for the first time`,
+      )
+    }
+    if (QUEUES.test(name)) this.#queues = undefined
+    if (name === 'task_routes') this.#router = undefined
+  }
+
+  #uses(part: 'broker' | 'backend' | 'codec'): boolean {
+    if (part === 'broker') return this.#producer !== undefined
+    return (part === 'backend' ? this.#backend : this.#codec) !== undefined
+  }
+}
+
+const IN_USE = [
+  [/^broker_/, 'broker'],
+  [/^(result_|redis_)/, 'backend'],
+  [/^limits$/, 'codec'],
+] as const
+
+/** The settings that queues are made of. */
+const QUEUES = /^task_(queues|queue_max_priority|default_|create_missing_)/
+
+/** Whether a value is an app, also one of another copy of this package. */
+export function isCelery(value: unknown): value is Celery {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    '~celeriac' in value &&
+    value['~celeriac'] === 'app'
+  )
+}

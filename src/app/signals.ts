@@ -1,0 +1,26 @@
+/** The signals of sending a task; the sender is the task's name. */
+
+import type { TaskMessage } from '../../protocol/task/task-message.ts'
+import type { Queue } from '../messaging/entity.ts'
+import { Signal } from '../runtime/signal.ts'
+
+export interface PublishSignal {
+  /** The task's name. */
+  readonly sender: string
+  /** The call, as it was before it was encoded. */
+  readonly task: TaskMessage
+  readonly exchange: string
+  readonly routingKey: string
+  /** As they go on the wire: before the publish they may still be changed. */
+  readonly headers: Record<string, unknown>
+  /** The same of the properties, under our names. */
+  readonly properties: Record<string, unknown>
+  /** What is declared before it is sent. */
+  readonly declare: readonly Queue[]
+}
+
+/** Just before a task is sent; receivers are awaited, and may change its headers and properties. */
+export const beforeTaskPublish: Signal<PublishSignal> = new Signal('before_task_publish')
+
+/** When the broker has it. */
+export const afterTaskPublish: Signal<PublishSignal> = new Signal('after_task_publish')
