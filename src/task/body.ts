@@ -4,32 +4,47 @@ import { CeleryError, LeaseLostError, SoftTimeLimitExceeded } from '../errors.ts
 import { reasonOf } from '../runtime/retry.ts'
 import { wantsRetry } from './autoretry.ts'
 import { bindArguments, validateArguments } from './binding.ts'
+import type { ResolvedTaskOptions } from './options.ts'
 import type { Run } from './run.ts'
 
 type Body = (...args: readonly unknown[]) => unknown
 
 /**
- * Calls the function; what it gives may be a promise. Arguments that do not fit are never retried:
- * they will not fit next time.
+ * Calls the function. What it gives is a promise only where it must be one: a task that has nothing to
+ * wait for costs none.
  */
-export async function runBody(run: Run): Promise<unknown> {
-  const { beforeStart } = run.task.options
-  if (beforeStart !== undefined) await beforeStart(run)
+export function runBody(run: Run): unknown {
+  const { options } = run.task
+  return options.beforeStart === undefined ? callFunction(run) : afterHook(run, options)
+}
+
+async function afterHook(run: Run, options: ResolvedTaskOptions): Promise<unknown> {
+  await options.beforeStart?.(run)
   return callFunction(run)
 }
 
 /** The same without the hook: a task that is called as a function. */
-export async function callFunction(run: Run): Promise<unknown> {
+export function callFunction(run: Run): unknown {
   const { task, request } = run
-  const { options } = task
   if (task.takesRequest === true) return (task.run as Body)(run)
-  const bound = bindArguments(task, request.args, request.kwargs)
-  const args = options.input === undefined ? bound : await validateArguments(task, bound)
+  const args = bindArguments(task, request.args, request.kwargs)
+  if (task.options.input === undefined) return invoke(run, args)
+  return validateArguments(task, args).then((valid) => invoke(run, valid))
+}
+
+/** Arguments that do not fit are never retried, as they will not fit next time: only this is. */
+function invoke(run: Run, args: readonly unknown[]): unknown {
+  const { run: body, options } = run.task
+  if (options.autoretryFor.length > 0) return invokeWithRetry(run, args)
+  return options.bind ? (body as Body)(run, ...args) : (body as Body)(...args)
+}
+
+async function invokeWithRetry(run: Run, args: readonly unknown[]): Promise<unknown> {
+  const { run: body, options } = run.task
   try {
-    return await (options.bind ? (task.run as Body)(run, ...args) : (task.run as Body)(...args))
+    return await (options.bind ? (body as Body)(run, ...args) : (body as Body)(...args))
   } catch (error) {
-    if (wantsRetry(error, options)) throw run.autoretry(error)
-    throw error
+    throw wantsRetry(error, options) ? run.autoretry(error) : error
   }
 }
 
@@ -40,23 +55,36 @@ function isSoft(signal: AbortSignal): boolean {
   return SOFT.some((soft) => signal.reason instanceof soft)
 }
 
+/** @throws the reason when the run is ended before it has begun */
+export function checkAborted(signal: AbortSignal): void {
+  if (signal.aborted && !isSoft(signal)) throw reasonOf(signal)
+}
+
 /**
  * Settles as the body does, or rejects when the run is ended from outside. JavaScript cannot stop a
  * function: one that does not heed its signal goes on, but nobody waits for it any more.
  */
-export function untilAborted(body: () => Promise<unknown>, signal: AbortSignal): Promise<unknown> {
-  if (signal.aborted && !isSoft(signal)) return Promise.reject(reasonOf(signal))
+export function untilAborted(body: PromiseLike<unknown>, signal: AbortSignal): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
       if (!isSoft(signal)) reject(reasonOf(signal))
     }
     signal.addEventListener('abort', onAbort)
     const done = (): void => signal.removeEventListener('abort', onAbort)
-    body().then(
+    body.then(
       (value) => (done(), resolve(value)),
       (error: unknown) => (done(), reject(raised(error, signal) as Error)),
     )
   })
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'then' in value &&
+    typeof value.then === 'function'
+  )
 }
 
 /** Libraries throw an AbortError of their own when their signal aborts: then the reason is the error. */

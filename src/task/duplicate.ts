@@ -17,14 +17,18 @@ function isGuarded({ host, task, request }: Run): boolean {
   return conf.workerDeduplicateSuccessfulTasks && task.options.acksLate && !request.isEager
 }
 
+/** Asked only when the broker says that it is a redelivery. */
+export function isSuspect(run: Run): boolean {
+  return run.request.deliveryInfo.redelivered && isGuarded(run)
+}
+
 /**
- * Asks only when the broker says that it is a redelivery. What follows the task is sent again when the
+ * What follows the task is sent again when the
  * stored result has no children: then the worker that stored it died in between.
  *
  * @see celery main, app/trace.py; 5.6.2 loses what follows
  */
 export async function isDuplicate(run: Run): Promise<boolean> {
-  if (!isGuarded(run) || !run.request.deliveryInfo.redelivered) return false
   if (!run.backend.capabilities.persistent) return false
   if (succeededHere(run)) return true
   const meta = await run.backend.fetch(run.request.id)

@@ -143,11 +143,11 @@ function withoutKwargs({ kwargs: _kwargs, taskId: _id, ...rest }: ApplyOptions):
 }
 
 /** Calls a task as a function: Python's `__call__`. No message, no state, no retry. */
-export function callTask<R>(
+export async function callTask<R>(
   host: TaskHost,
   task: TaskDefinition,
   args: readonly unknown[],
 ): Promise<R> {
   const request = localRequest({ task: task.name, args, kwargs: {}, calledDirectly: true })
-  return callFunction(new Run(host, HERE, task, request, neverAborted())) as Promise<R>
+  return (await callFunction(new Run(host, HERE, task, request, neverAborted()))) as R
 }

@@ -28,6 +28,7 @@ export interface RunEnvironment {
 
 /** Children beyond this are not noted: their list is stored with the result. */
 const MAX_CHILDREN = 10_000
+const NO_CHILDREN: readonly ResultTuple[] = []
 
 export class Run implements RunningTask {
   readonly name: string
@@ -36,7 +37,8 @@ export class Run implements RunningTask {
   readonly signal: AbortSignal
   readonly host: TaskHost
   readonly environment: RunEnvironment
-  readonly #children = new Map<string, ResultTuple>()
+  /** Made when the first is noted: most tasks send nothing. */
+  #children: Map<string, ResultTuple> | undefined
   /** What `retry({ maxRetries })` said last. */
   #maxRetries: number | undefined
 
@@ -64,7 +66,7 @@ export class Run implements RunningTask {
   }
 
   get children(): readonly ResultTuple[] {
-    return [...this.#children.values()]
+    return this.#children === undefined ? NO_CHILDREN : [...this.#children.values()]
   }
 
   get lineage(): Pick<CallOptions, 'rootId' | 'parentId' | 'priority'> {
@@ -95,6 +97,7 @@ export class Run implements RunningTask {
 
   addTrail(result: ResultTuple): boolean {
     const [[id]] = result
+    this.#children ??= new Map()
     if (!this.task.options.trail || this.#children.has(id)) return false
     if (this.#children.size >= MAX_CHILDREN) return false
     this.#children.set(id, result)

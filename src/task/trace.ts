@@ -14,11 +14,11 @@
 import { saferepr } from '../../protocol/python/repr.ts'
 import { FAILURE, STARTED, SUCCESS, type TaskState } from '../../protocol/states.ts'
 import { CeleryError } from '../errors.ts'
-import { runBody, untilAborted } from './body.ts'
+import { checkAborted, isThenable, runBody, untilAborted } from './body.ts'
 import { returnChordPart, sendSuccessors } from './callbacks.ts'
 import { runAs } from './current.ts'
 import { asNotSupported } from './dispatch.ts'
-import { isDuplicate, rememberSuccess } from './duplicate.ts'
+import { isDuplicate, isSuspect, rememberSuccess } from './duplicate.ts'
 import { fail, failInternally, settle } from './failure.ts'
 import type { TaskHost } from './host.ts'
 import { preciseNow, storable } from './meta.ts'
@@ -61,8 +61,8 @@ async function traceRun(run: Run): Promise<Traced> {
   const runtime = (): number => (performance.now() - started) / 1000
   let traced: Traced
   try {
-    if (await isDuplicate(run)) return { outcome: { state: 'DUPLICATE', runtime: 0 }, retval: null }
-    await prepare(run)
+    if (isSuspect(run) && (await isDuplicate(run))) return DUPLICATE
+    if (taskPrerun.active || startsVisibly(run)) await prepare(run)
     traced = await execute(run, runtime)
   } catch (error) {
     traced = { outcome: await failInternally(run, asNotSupported(error), runtime()), retval: error }
@@ -71,11 +71,17 @@ async function traceRun(run: Run): Promise<Traced> {
   return traced
 }
 
-async function prepare(run: Run): Promise<void> {
-  const { task, host, environment, request } = run
-  if (taskPrerun.active) await taskPrerun.send(task.name, eventOf(run), host.log)
+const DUPLICATE: Traced = { outcome: { state: 'DUPLICATE', runtime: 0 }, retval: null }
+
+function startsVisibly({ task, request }: Run): boolean {
   const { trackStarted, ignoreResult } = task.options
-  if (!trackStarted || ignoreResult || request.isEager) return
+  return trackStarted && !ignoreResult && !request.isEager
+}
+
+async function prepare(run: Run): Promise<void> {
+  const { task, host, environment } = run
+  if (taskPrerun.active) await taskPrerun.send(task.name, eventOf(run), host.log)
+  if (!startsVisibly(run)) return
   const { pid, hostname } = environment
   await run.store(STARTED, { pid, hostname }, null)
 }
@@ -83,7 +89,9 @@ async function prepare(run: Run): Promise<void> {
 async function execute(run: Run, runtime: () => number): Promise<Traced> {
   let value: unknown
   try {
-    value = await untilAborted(() => runBody(run), run.signal)
+    checkAborted(run.signal)
+    const begun = runBody(run)
+    value = isThenable(begun) ? await untilAborted(begun, run.signal) : begun
   } catch (error) {
     return { outcome: await settle(run, error, runtime), retval: error }
   }
