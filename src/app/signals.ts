@@ -20,7 +20,7 @@ export interface PublishSignal {
 }
 
 /** Just before a task is sent; receivers are awaited, and may change its headers and properties. */
-export const beforeTaskPublish: Signal<PublishSignal> = new Signal('before_task_publish')
+export const beforeTaskPublish: Signal<PublishSignal> = new Signal('beforeTaskPublish')
 
 /** When the broker has it. */
-export const afterTaskPublish: Signal<PublishSignal> = new Signal('after_task_publish')
+export const afterTaskPublish: Signal<PublishSignal> = new Signal('afterTaskPublish')

@@ -1,0 +1,87 @@
+/** The public face: an app, its tasks, their results, and the worker that runs them. */
+
+// the app and its settings
+export { Celery } from './celery.ts'
+export type { CeleryOptions } from './app/celery.ts'
+export type { Remote, RemoteTask } from './app/remote.ts'
+export type { ConfigOptions, Environment } from './conf/resolve.ts'
+export type { Conf, Settings, SettingsInput } from './conf/settings.ts'
+export type {
+  BeatEntrySetting,
+  BindingSetting,
+  ExchangeSetting,
+  QueueSetting,
+  Route,
+  RouteFunction,
+  RouteOptions,
+  TaskAnnotations,
+  TaskQueues,
+  TaskRoutes,
+} from './conf/structure.ts'
+
+// tasks, and the run of one
+export type { BoundFunction, PlainFunction, Task, TaskMaker } from './task/task.ts'
+export type { ErrorMatcher, TaskHooks, TaskOptions } from './task/options.ts'
+export type { RetryOptions, TaskContext, UpdateStateOptions } from './task/context.ts'
+export type { DeliveryInfo, TaskRequest } from './task/request.ts'
+export type { StandardSchema } from './task/standard-schema.ts'
+
+// calls, and those not yet made
+export type { CallOptions, Instant, Seconds, SignatureLike } from './task/sender.ts'
+export { chain, Signature, type SetOptions } from './task/signature.ts'
+
+// results and states
+export {
+  AsyncResult,
+  type GetOptions,
+  type RevokeOptions,
+  type UpdatesOptions,
+} from './results/async-result.ts'
+export { EagerResult } from './results/eager-result.ts'
+export type { ResultBackend } from './results/backend.ts'
+export type { ResultMeta } from '../protocol/result.ts'
+export * as states from '../protocol/states.ts'
+export type { TaskState } from '../protocol/states.ts'
+
+// the worker
+export { Worker, type WorkerOptions } from './worker/worker.ts'
+
+// errors: what a task may throw, and what a caller may catch
+export * from './errors.ts'
+
+// values of Python that JavaScript has no type for
+export { PlainDate, PlainTime, PythonDateTime } from '../protocol/python/datetime.ts'
+export { Decimal } from '../protocol/python/decimal.ts'
+export { Uuid } from '../protocol/python/uuid.ts'
+
+// signals: connect to hear of what happens
+export { afterTaskPublish, beforeTaskPublish, type PublishSignal } from './app/signals.ts'
+export {
+  taskFailure,
+  taskInternalError,
+  taskPostrun,
+  taskPrerun,
+  taskRetry,
+  taskSuccess,
+} from './task/signals.ts'
+export {
+  taskReceived,
+  taskRejected,
+  taskRevoked,
+  taskUnknown,
+  workerInit,
+  workerReady,
+  workerShutdown,
+  workerShuttingDown,
+} from './worker/signals.ts'
+export type { Receiver, Signal } from './runtime/signal.ts'
+
+// the log
+export {
+  consoleLogger,
+  LOG_LEVELS,
+  SILENT,
+  type ConsoleLoggerOptions,
+  type Logger,
+  type LogLevel,
+} from './runtime/log.ts'
