@@ -47,8 +47,22 @@ export interface ResultMeta {
 
 /** Members that a stamp of the same name must not replace, though Celery lets it. */
 const OWN_MEMBERS: ReadonlySet<string> = new Set([
-  ...['status', 'result', 'traceback', 'children', 'date_done', 'group_id', 'parent_id', 'task_id'],
-  ...['name', 'args', 'kwargs', 'worker', 'retries', 'queue', 'stamped_headers', '__proto__'],
+  'status',
+  'result',
+  'traceback',
+  'children',
+  'date_done',
+  'group_id',
+  'parent_id',
+  'task_id',
+  'name',
+  'args',
+  'kwargs',
+  'worker',
+  'retries',
+  'queue',
+  'stamped_headers',
+  '__proto__',
 ])
 
 /**

@@ -79,7 +79,7 @@ function* innerOf(
   kwargs: PlainObject,
   options: PlainObject,
   type: string | null,
-): Generator<unknown> {
+): Generator {
   for (const name of PARTS.get(type ?? task) ?? []) yield* listed(own(kwargs, name))
   for (const name of LINKS) yield* listed(own(options, name))
 }

@@ -54,8 +54,20 @@ export function readTaskV1(body: PlainObject, headers: Headers): TaskMessage {
 
 /** What a hybrid's headers are taken from when the header table does not have them. */
 const HYBRID_FIELDS = [
-  ...['lang', 'task', 'id', 'root_id', 'parent_id', 'group', 'shadow', 'eta', 'expires'],
-  ...['retries', 'timelimit', 'argsrepr', 'kwargsrepr', 'origin'],
+  'lang',
+  'task',
+  'id',
+  'root_id',
+  'parent_id',
+  'group',
+  'shadow',
+  'eta',
+  'expires',
+  'retries',
+  'timelimit',
+  'argsrepr',
+  'kwargsrepr',
+  'origin',
 ]
 
 /** @see celery 5.6, worker/strategy.py, `hybrid_to_proto2` */

@@ -7,9 +7,28 @@ import type { Embed, TaskMessage } from './task-message.ts'
 
 /** Members of the header table that are Celery's or kombu's own. */
 const KNOWN: ReadonlySet<string> = new Set([
-  ...['lang', 'task', 'id', 'shadow', 'eta', 'expires', 'group', 'group_index', 'retries'],
-  ...['timelimit', 'root_id', 'parent_id', 'argsrepr', 'kwargsrepr', 'origin', 'ignore_result'],
-  ...['replaced_task_nesting', 'stamped_headers', 'stamps', 'compression', 'redelivered', 'meth'],
+  'lang',
+  'task',
+  'id',
+  'shadow',
+  'eta',
+  'expires',
+  'group',
+  'group_index',
+  'retries',
+  'timelimit',
+  'root_id',
+  'parent_id',
+  'argsrepr',
+  'kwargsrepr',
+  'origin',
+  'ignore_result',
+  'replaced_task_nesting',
+  'stamped_headers',
+  'stamps',
+  'compression',
+  'redelivered',
+  'meth',
 ])
 
 /**

@@ -9,7 +9,7 @@ const FOLDER = new URL('../../fixtures/', import.meta.url)
 /** The names of all captures, without `.json`. */
 export function captureNames(): string[] {
   const files = readdirSync(FOLDER).filter((file) => file.endsWith('.json'))
-  return files.map((file) => file.slice(0, -'.json'.length)).sort()
+  return files.map((file) => file.slice(0, -'.json'.length)).toSorted()
 }
 
 export function capture(name: string): PlainObject {
@@ -28,7 +28,7 @@ export function bytes(value: unknown): Buffer {
 }
 
 /** Every value in a capture, outside in. */
-export function* walk(value: unknown): Generator<unknown> {
+export function* walk(value: unknown): Generator {
   yield value
   if (typeof value !== 'object' || value === null) return
   for (const inner of Object.values(value)) yield* walk(inner)

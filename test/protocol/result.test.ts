@@ -52,7 +52,7 @@ describe('the meta of a result', () => {
   for (const name of names.filter((file) => file.includes('.redis.backend-'))) {
     it(`is read from each write of ${name}, and written as the same bytes`, () => {
       const writes = storedMetas(name)
-      expect(writes).to.not.be.empty
+      expect(writes).to.have.length.above(0)
       for (const body of writes) checkStored(name, body)
     })
   }
@@ -110,8 +110,21 @@ describe('the meta of a result', () => {
       stamps: { tenant: 'a' },
     }
     expect(Object.keys(encodeMeta(meta))).to.deep.equal([
-      ...['status', 'result', 'traceback', 'children', 'date_done', 'group_id', 'parent_id'],
-      ...['name', 'args', 'kwargs', 'worker', 'retries', 'queue', 'stamped_headers', 'tenant'],
+      'status',
+      'result',
+      'traceback',
+      'children',
+      'date_done',
+      'group_id',
+      'parent_id',
+      'name',
+      'args',
+      'kwargs',
+      'worker',
+      'retries',
+      'queue',
+      'stamped_headers',
+      'tenant',
       'task_id',
     ])
     expect(decodeMeta(encodeMeta(meta))).to.deep.equal(meta)

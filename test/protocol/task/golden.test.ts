@@ -2,7 +2,7 @@ import zlib from 'node:zlib'
 import { expect } from 'chai'
 import { createCodec } from '../../../protocol/codec.ts'
 import {
-  CeleryError,
+  type CeleryError,
   ContentDisallowed,
   DecodeError,
   EncodeError,
@@ -142,7 +142,7 @@ describe('task messages of Celery', () => {
   for (const name of readable) {
     it(`are read from ${name}, and written as the same bytes`, () => {
       const messages = messagesOf(name)
-      expect(messages).to.not.be.empty
+      expect(messages).to.have.length.above(0)
       for (const { message, raw } of messages) {
         const task = decodeTask(message, codec, ACCEPT)
         const made = again(task, message)
@@ -171,7 +171,7 @@ describe('task messages of Celery', () => {
 
   for (const name of names.filter((file) => listed(EMPTY, file))) {
     it(`are not in ${name}: ${EMPTY.find(([files]) => files.test(name))?.[1] ?? ''}`, () => {
-      expect(messagesOf(name)).to.be.empty
+      expect(messagesOf(name)).to.have.length(0)
     })
   }
 

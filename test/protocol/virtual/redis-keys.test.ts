@@ -166,7 +166,7 @@ describe('the keys of a result backend', () => {
     const ids = seen.filter(([word]) => word === 'SETEX').map(([, key = '']) => key)
     const keys = resultKeys('pfx')
     const known = (key: string): boolean => /^pfx_celery-task(set)?-meta-/.test(key)
-    expect(ids).to.not.be.empty
+    expect(ids).to.have.length.above(0)
     for (const key of ids) {
       expect(known(key) && keys.idOf(key) !== key, key).to.equal(true)
     }

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { DecodeError } from '../../../protocol/errors.ts'
 import { dumps } from '../../../protocol/serialization/json.ts'
 import { decodeUnacked, encodeUnacked, markRedelivered } from '../../../protocol/virtual/unacked.ts'
