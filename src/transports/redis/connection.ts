@@ -130,7 +130,7 @@ export class RedisConnection implements TransportConnection, RedisLink {
         `${this.address} does not tell of changed keys (CLIENT TRACKING): queues are polled instead`,
       )
     }
-    this.unacked.start()
+    this.unacked.startSweeping()
     return subscriber
   }
 

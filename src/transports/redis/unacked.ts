@@ -51,7 +51,8 @@ export class Unacked {
   readonly #leases = new Map<string, Lease>()
   readonly #settle: Batch<Lease, ReadonlySet<string>>
   readonly #requeue: Batch<Lease, ReadonlySet<string>>
-  #timers: NodeJS.Timeout[] = []
+  #renewal: NodeJS.Timeout | undefined
+  #sweeping: NodeJS.Timeout | undefined
   /** While a renewal is under way the scores that we know are about to be old. */
   #renewing: Promise<void> | undefined
 
@@ -68,21 +69,23 @@ export class Unacked {
 
   add(lease: Lease): void {
     this.#leases.set(lease.tag, lease)
-  }
-
-  /** Renews what is held, and gives back what timed out, until {@link stop}. */
-  start(): void {
-    const { visibilityTimeout } = this.#options.settings
-    this.#every(visibilityTimeout / 3, () => {
+    this.#renewal ??= this.#every(this.#options.settings.visibilityTimeout / 3, () => {
       this.#renewing = this.#renew().finally(() => (this.#renewing = undefined))
       return this.#renewing
     })
-    this.#every(Math.min(LONGEST_SWEEP, visibilityTimeout / 4), () => this.sweep())
+  }
+
+  /** Gives back what timed out, now and from time to time, until {@link stop}. */
+  startSweeping(): void {
+    const seconds = Math.min(LONGEST_SWEEP, this.#options.settings.visibilityTimeout / 4)
+    const work = (): Promise<void> => this.sweep()
+    this.#sweeping ??= this.#every(seconds, work)
+    void this.#try(work)
   }
 
   stop(): void {
-    for (const timer of this.#timers) clearInterval(timer)
-    this.#timers = []
+    clearInterval(this.#renewal)
+    clearInterval(this.#sweeping)
   }
 
   /** Resolves to whether the lease was still ours. */
@@ -165,19 +168,22 @@ export class Unacked {
     return this.#options.settings.keys
   }
 
-  #every(seconds: number, work: () => Promise<void>): void {
-    let running = false
+  #every(seconds: number, work: () => Promise<void>): NodeJS.Timeout {
+    let running: Promise<void> | undefined
     const tick = (): void => {
-      if (running) return
-      running = true
-      work()
-        // The connection's own watch reports what is lost; what is refused is tried again.
-        .catch((error: unknown) => this.#options.logger.debug(`leases: ${String(error)}`))
-        .finally(() => (running = false))
+      running ??= this.#try(work).finally(() => (running = undefined))
     }
     const timer = setInterval(tick, Math.max(seconds * 1000, 50))
-    timer.unref()
-    this.#timers.push(timer)
+    return timer.unref()
+  }
+
+  /** The connection's own watch reports what is lost; what is refused is tried again the next time. */
+  async #try(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.#options.logger.debug(`leases: ${String(error)}`)
+    }
   }
 
   async #renew(): Promise<void> {
