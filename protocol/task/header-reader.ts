@@ -5,7 +5,7 @@ import { isPlainObject, own, type PlainObject } from '../plain.ts'
 import { isoformat, parseIsoformat } from '../python/datetime.ts'
 
 /** Characters that a name or an id may have. */
-export const MAX_NAME_LENGTH = 1024
+const MAX_NAME_LENGTH = 1024
 /** Characters that a text for people may have: `argsrepr` and `kwargsrepr`. */
 const MAX_TEXT_LENGTH = 1024 * 1024
 /** Stamps that one task may carry. */
@@ -15,7 +15,7 @@ const MAX_INTEGER = 2 ** 31 - 1
 const MAX_TIMESTAMP_LENGTH = 64
 
 /** The hard limit comes first on the wire. */
-export type TimeLimits = readonly [hard: number | null, soft: number | null]
+type TimeLimits = readonly [hard: number | null, soft: number | null]
 
 /**
  * The headers of one message. A header that is absent or null is null, as for Celery; what would end

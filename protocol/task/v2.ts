@@ -78,7 +78,7 @@ export function readTaskV2(headers: Headers, body: unknown): TaskMessage {
 }
 
 /** What is to be checked of a body, of whatever version. */
-export interface TaskContent {
+interface TaskContent {
   readonly args: unknown
   readonly kwargs: unknown
   readonly embed: unknown
