@@ -6,7 +6,9 @@ export type PlainObject = Readonly<Record<string, unknown>>
 export function isPlainObject(value: unknown): value is PlainObject {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
+  if (prototype === Object.prototype || prototype === null) return true
+  // Of another realm, such as a vm context: its prototype is not ours, but has none itself.
+  return Object.getPrototypeOf(prototype) === null
 }
 
 /** A member of the object itself; undefined when there is none, also for `constructor` and kin. */

@@ -6,15 +6,8 @@ import { DecodeError } from '../errors.ts'
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts'
 import { spellNumber } from '../python/float.ts'
 import { checkDepth, endOfString } from './depth.ts'
-import {
-  encoding,
-  hasToJson,
-  isPlainObject,
-  MAX_ENCODE_DEPTH,
-  refuse,
-  refuseDepth,
-  within,
-} from './plain.ts'
+import { encoding, hasToJson, MAX_ENCODE_DEPTH, refuse, refuseDepth, within } from './encodable.ts'
+import { isPlainObject, type PlainObject } from '../plain.ts'
 import type { Serializer } from './serializer.ts'
 import { fromTyped, toTyped, type Typed } from './typed.ts'
 
@@ -86,7 +79,7 @@ function encodeList(list: readonly unknown[], depth: number): string {
   return `${text}]`
 }
 
-function encodeMembers(value: Readonly<Record<string, unknown>>, depth: number): string {
+function encodeMembers(value: PlainObject, depth: number): string {
   let text = '{'
   let key = ''
   try {

@@ -79,6 +79,12 @@ interface Head {
   readonly start: number
 }
 
+interface Level {
+  readonly isMap: boolean
+  /** How many values are still to come; of a map, keys and values. */
+  left: number
+}
+
 /**
  * Walks the structure without building anything. The decoder reserves room for as many members as
  * an array claims, so each claim is checked against what follows.
@@ -86,40 +92,40 @@ interface Head {
  * @throws DecodeError, LimitExceeded
  */
 export function scan(body: Buffer, maxDepth: number): Scan {
-  /** How many values are still to come at each level, and whether the level is a map. */
-  const left = [1]
-  const maps = [false]
+  const levels: Level[] = [{ isMap: false, left: 1 }]
   const found = { wide: false, bytes: false }
   let at = 0
-  while (left.length > 0) {
-    const level = left.length - 1
-    const rest = left[level] ?? 0
-    if (rest === 0) {
-      left.pop()
-      maps.pop()
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    if (level.left === 0) {
+      levels.pop()
       continue
     }
-    left[level] = rest - 1
     const head = readHead(body, at)
-    // The members of a map are keys and values by turns.
-    if (maps[level] === true && rest % 2 === 0 && head.kind !== 'str') {
+    if (isKey(level) && head.kind !== 'str') {
       throw new DecodeError('a key in the msgpack body is not a string')
     }
+    level.left -= 1
     at = head.start
-    if (head.kind === 'array' || head.kind === 'map') {
-      left.push(members(head, body.length - at))
-      maps.push(head.kind === 'map')
-      if (left.length > maxDepth + 1) {
-        throw new LimitExceeded(`the msgpack body nests deeper than ${maxDepth} levels`)
-      }
-      continue
-    }
-    at += head.size
+    if (head.kind === 'array' || head.kind === 'map')
+      enter(levels, head, body.length - at, maxDepth)
+    else at += head.size
     found.wide ||= head.kind === 'wide'
     found.bytes ||= head.kind === 'bin'
   }
   if (at !== body.length) throw new DecodeError('the msgpack body does not end where it should')
   return found
+}
+
+/** Keys and values come by turns. */
+function isKey({ isMap, left }: Level): boolean {
+  return isMap && left % 2 === 0
+}
+
+function enter(levels: Level[], head: Head, remaining: number, maxDepth: number): void {
+  levels.push({ isMap: head.kind === 'map', left: members(head, remaining) })
+  if (levels.length > maxDepth + 1) {
+    throw new LimitExceeded(`the msgpack body nests deeper than ${maxDepth} levels`)
+  }
 }
 
 function members({ kind, size }: Head, remaining: number): number {

@@ -3,7 +3,8 @@
 import { decode, Encoder } from '@msgpack/msgpack'
 import { DecodeError } from '../errors.ts'
 import { scan } from './msgpack-scan.ts'
-import { encoding, isPlainObject, refuse, toPlain, Unserializable } from './plain.ts'
+import { encoding, refuse, toPlain, Unserializable } from './encodable.ts'
+import { isPlainObject } from '../plain.ts'
 import type { Serializer } from './serializer.ts'
 import { toTyped } from './typed.ts'
 
@@ -80,6 +81,5 @@ function revive(value: unknown): unknown {
   }
   if (Array.isArray(value)) return value.map(revive)
   if (!isPlainObject(value)) return value
-  for (const key of Object.keys(value)) value[key] = revive(value[key])
-  return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, revive(member)]))
 }

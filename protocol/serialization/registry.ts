@@ -61,9 +61,10 @@ export class SerializerRegistry {
 
   /** @throws EncodeError */
   dumps(value: unknown, name: string): Content {
-    const { contentType, contentEncoding, encode } = this.get(name)
+    const serializer = this.get(name)
+    const { contentType, contentEncoding } = serializer
     try {
-      return { body: encode(value), contentType, contentEncoding }
+      return { body: serializer.encode(value), contentType, contentEncoding }
     } catch (error) {
       if (error instanceof CeleryError) throw error
       throw new EncodeError(`serializer '${name}' failed`, { cause: error })

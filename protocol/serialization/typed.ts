@@ -109,18 +109,25 @@ function readUtf8(text: string): Buffer | undefined {
 }
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
-const ALPHABET = /[^A-Za-z0-9+/=]/g
+const DATA = /[A-Za-z0-9+/]/
 
-/**
- * Characters outside the alphabet are passed over; the padding must be there.
- *
- * @see CPython, Modules/binascii.c, `a2b_base64` without strict mode
- */
+/** Characters outside the alphabet are passed over; the padding must be there. */
 function readBase64(text: string): Buffer | undefined {
-  const clean = BASE64.test(text) ? text : text.replace(ALPHABET, '')
-  const padding = clean.search(/={1,2}$/)
-  const data = padding === -1 ? clean : clean.slice(0, padding)
-  if (data.includes('=') || data.length % 4 === 1) return undefined
-  const wanted = (4 - (data.length % 4)) % 4
-  return wanted <= clean.length - data.length ? Buffer.from(data, 'base64') : undefined
+  const plain = text.length % 4 === 0 && BASE64.test(text)
+  const data = plain ? text : base64Data(text)
+  return data === undefined ? undefined : Buffer.from(data, 'base64')
+}
+
+/** @see CPython, Modules/binascii.c, `a2b_base64` without strict mode: padding ends it, once due */
+function base64Data(text: string): string | undefined {
+  const data: string[] = []
+  let pads = 0
+  for (const character of text) {
+    const place = data.length % 4
+    if (character === '=' && place >= 2 && place + (pads += 1) >= 4) return data.join('')
+    if (!DATA.test(character)) continue
+    pads = 0
+    data.push(character)
+  }
+  return data.length % 4 === 0 ? data.join('') : undefined
 }

@@ -25,7 +25,8 @@ import {
 } from '../python/datetime.ts'
 import { spellNumber } from '../python/float.ts'
 import { bodyText } from './json.ts'
-import { encoding, isPlainObject, refuse, toPlain } from './plain.ts'
+import { encoding, refuse, toPlain } from './encodable.ts'
+import { isPlainObject, type PlainObject } from '../plain.ts'
 import type { Serializer } from './serializer.ts'
 import { toTyped } from './typed.ts'
 
@@ -168,7 +169,7 @@ class Reviver {
     return isPlainObject(value) ? this.#reviveMembers(value, depth) : value
   }
 
-  #reviveMembers(value: Record<string, unknown>, depth: number): unknown {
+  #reviveMembers(value: PlainObject, depth: number): unknown {
     const copy: Record<string, unknown> = {}
     for (const [key, member] of Object.entries(value)) {
       if (key === '__proto__') throw new DecodeError('the body has a key __proto__')

@@ -1,6 +1,7 @@
 /** What of a JavaScript value can be written at all, and where in it lies what cannot. */
 
 import { EncodeError } from '../errors.ts'
+import { isPlainObject, type PlainObject } from '../plain.ts'
 
 /** As deep as Python's own json goes before its RecursionError. */
 export const MAX_ENCODE_DEPTH = 1000
@@ -40,16 +41,6 @@ export function encoding<T>(encode: () => T): T {
     const place = error.path === '' ? '' : ` (at ${error.path.slice(0, MAX_PATH)})`
     throw new EncodeError(error.message + place)
   }
-}
-
-/** An object literal, of this realm or another; not an instance of a class. */
-export function isPlainObject(value: object): value is Record<string, unknown> {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return (
-    prototype === Object.prototype ||
-    prototype === null ||
-    Object.getPrototypeOf(prototype) === null
-  )
 }
 
 export interface JsonAble {
@@ -96,7 +87,7 @@ function listToPlain(list: readonly unknown[], leaf: Leaf, depth: number): unkno
   })
 }
 
-function membersToPlain(value: Record<string, unknown>, leaf: Leaf, depth: number): object {
+function membersToPlain(value: PlainObject, leaf: Leaf, depth: number): object {
   const members: [string, unknown][] = []
   for (const key of Object.keys(value)) {
     try {
