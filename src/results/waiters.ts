@@ -1,6 +1,6 @@
 /** Who waits for which task, and what was heard of it last. */
 
-import type { CeleryError } from '../../protocol/errors.ts'
+import { CeleryError } from '../../protocol/errors.ts'
 import type { ResultMeta } from '../../protocol/result.ts'
 import type { Unsubscribe } from './backend.ts'
 
@@ -25,6 +25,7 @@ interface Waiting {
 export class Waiters {
   readonly #tasks = new Map<string, Waiting>()
   readonly #onIdle: (taskId: string) => void
+  #closed = false
 
   /** `onIdle` is called when the last one who waited for a task is gone. */
   constructor(onIdle: (taskId: string) => void = () => {}) {
@@ -48,10 +49,10 @@ export class Waiters {
     const waiting = this.#tasks.get(taskId) ?? { waiters: new Set<Waiter>(), version: 0 }
     this.#tasks.set(taskId, waiting)
     waiting.waiters.add(waiter)
-    if (waiting.meta !== undefined) {
-      const { meta } = waiting
+    const { meta } = waiting
+    if (this.#closed) queueMicrotask(() => this.end(taskId, closedError()))
+    else if (meta !== undefined)
       queueMicrotask(() => waiting.waiters.has(waiter) && waiter.onMeta(meta))
-    }
     return () => this.#remove(taskId, waiting, waiter)
   }
 
@@ -92,9 +93,20 @@ export class Waiters {
     for (const taskId of [...this.#tasks.keys()]) this.end(taskId, reason)
   }
 
+  /** Ends all who wait, and who comes later. */
+  close(): void {
+    this.#closed = true
+    this.endAll(closedError())
+  }
+
   #remove(taskId: string, waiting: Waiting, waiter: Waiter): void {
     if (!waiting.waiters.delete(waiter) || waiting.waiters.size > 0) return
+    if (this.#tasks.get(taskId) !== waiting) return
     this.#tasks.delete(taskId)
     this.#onIdle(taskId)
   }
+}
+
+function closedError(): CeleryError {
+  return new CeleryError('ERR_ABORTED', 'the result backend was closed while a result was awaited')
 }

@@ -1,0 +1,61 @@
+/** What every result backend is opened with, next to its URL. */
+
+import type { ConnectionOptions } from 'node:tls'
+import type { Codec } from '../../protocol/codec.ts'
+import type { Connection } from '../messaging/connection.ts'
+import type { Producer } from '../messaging/producer.ts'
+import type { Logger } from '../runtime/log.ts'
+import type { RetryPolicy } from '../runtime/retry.ts'
+
+/** Celery's `redis_*` settings. Seconds throughout. */
+export interface RedisBackendSettings {
+  /** Until a command has its reply. @see celery 5.6, `redis_socket_timeout`; default 120 */
+  readonly socketTimeout: number | undefined
+  /** Until there is a connection. @see celery 5.6, `redis_socket_connect_timeout` */
+  readonly socketConnectTimeout: number | undefined
+  /** @see celery 5.6, `redis_client_name` */
+  readonly clientName: string | undefined
+  /** @see celery 5.6, `redis_backend_use_ssl` */
+  readonly tls: boolean | ConnectionOptions | undefined
+}
+
+/** What `rpc://` borrows from the app: results travel through the broker. */
+export interface RpcDeps {
+  /** The name of this client's reply queue, and the `reply_to` of what it sends. */
+  readonly oid: string
+  /** A connection of its own to the broker; the backend closes it. */
+  connection(): Connection
+  /** The producer that tasks are sent with; the app closes it. */
+  producer(): Producer
+  /** Whether results survive a restart of the broker. @see celery 5.6, `result_persistent` */
+  readonly persistent: boolean
+}
+
+export interface BackendDeps {
+  readonly codec: Codec
+  /** The name of a registered serializer. @see celery 5.6, `result_serializer` */
+  readonly resultSerializer: string
+  /** Content types that may be read. @see celery 5.6, `result_accept_content`, else `accept_content` */
+  readonly accept: ReadonlySet<string>
+  /** Seconds until a stored result is gone; null and 0 are never. @see celery 5.6, `result_expires` */
+  readonly resultExpires: number | null
+  /** Names in camelCase: `globalKeyprefix`, `retryPolicy`, `masterName`, `sentinelKwargs`. @see celery 5.6, `result_backend_transport_options` */
+  readonly transportOptions: Readonly<Record<string, unknown>>
+  readonly redis: RedisBackendSettings
+  readonly rpc: RpcDeps
+  readonly log: Logger
+}
+
+/** @see celery 5.6, backends/base.py, `Backend.retry_policy` */
+const RETRY_POLICY: RetryPolicy = {
+  maxRetries: 20,
+  intervalStart: 0,
+  intervalStep: 1,
+  intervalMax: 1,
+}
+
+/** Celery's policy for results, with what `retryPolicy` of the transport options says otherwise. */
+export function retryPolicy(deps: BackendDeps): RetryPolicy {
+  const given = deps.transportOptions['retryPolicy']
+  return typeof given === 'object' && given !== null ? { ...RETRY_POLICY, ...given } : RETRY_POLICY
+}

@@ -1,0 +1,39 @@
+/** No backend: what a task returns is kept nowhere, and asking for it says so. */
+
+import type { ResultMeta } from '../../protocol/result.ts'
+import { ResultDisabledError } from '../errors.ts'
+import type { BackendCapabilities, ResultBackend, Unsubscribe } from '../results/backend.ts'
+
+/** @see celery 5.6, backends/base.py, `E_NO_BACKEND` */
+const NO_BACKEND =
+  'No result backend is configured.\nPlease see the documentation for more information.'
+
+/** @see celery 5.6, backends/base.py, `DisabledBackend` */
+export class DisabledBackend implements ResultBackend {
+  readonly capabilities: BackendCapabilities = { persistent: false, nativeJoin: false }
+  readonly address = 'disabled://'
+
+  async start(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  async store(): Promise<void> {}
+
+  async fetch(): Promise<ResultMeta> {
+    throw new ResultDisabledError(NO_BACKEND)
+  }
+
+  async fetchMany(): Promise<readonly ResultMeta[]> {
+    throw new ResultDisabledError(NO_BACKEND)
+  }
+
+  subscribe(): Unsubscribe {
+    throw new ResultDisabledError(NO_BACKEND)
+  }
+
+  async onTaskCall(): Promise<void> {}
+
+  async forget(): Promise<void> {
+    throw new ResultDisabledError(NO_BACKEND)
+  }
+}
