@@ -15,7 +15,11 @@ export const SILENT: Logger = {
 }
 
 export interface ConsoleLoggerOptions {
-  /** The lowest level that is written. @default 'warning' */
+  /**
+   * The lowest level that is written.
+   *
+   * @default CELERY_LOG_LEVEL of the environment, which `celeriac worker -l` sets; else 'warning'
+   */
   readonly level?: LogLevel
   /** Stands for Python's process name. @default 'MainProcess' */
   readonly processName?: string
@@ -31,7 +35,7 @@ export function isEnabled(log: Logger, level: LogLevel): boolean {
 
 /** `[2026-11-22 08:18:25,313: INFO/MainProcess] message`, one line an event. */
 export function consoleLogger(options: ConsoleLoggerOptions = {}): Logger {
-  const threshold = LOG_LEVELS.indexOf(options.level ?? 'warning')
+  const threshold = LOG_LEVELS.indexOf(options.level ?? levelOf(process.env) ?? 'warning')
   const write = options.write ?? ((line: string): void => void process.stderr.write(line))
   const now = options.now ?? ((): Date => new Date())
   const processName = options.processName ?? 'MainProcess'
@@ -42,6 +46,11 @@ export function consoleLogger(options: ConsoleLoggerOptions = {}): Logger {
   }
   const entries = LOG_LEVELS.map((level, rank) => [level, at(level, rank)] as const)
   return Object.fromEntries(entries) as unknown as Logger
+}
+
+function levelOf(env: Readonly<Record<string, string | undefined>>): LogLevel | undefined {
+  const name = env['CELERY_LOG_LEVEL']?.toLowerCase()
+  return LOG_LEVELS.find((level) => level === name)
 }
 
 /** `2026-11-22 08:18:25,313` in local time, as Python's logging writes it. */

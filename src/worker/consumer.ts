@@ -63,6 +63,14 @@ export class Consumer implements Service {
     })
   }
 
+  get address(): string {
+    return this.#options.connection.address
+  }
+
+  get queues(): readonly Queue[] {
+    return this.#consumer.queues
+  }
+
   /** @throws OperationalError when no broker answered as often as the settings say */
   async start(): Promise<void> {
     const { connection, retryOnStartup } = this.#options

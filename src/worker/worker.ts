@@ -1,6 +1,7 @@
 /** A worker: starts its parts in order, and stops them in reverse: warm, or cold. */
 
 import { LeaseLostError, TimeoutError, WorkerShutdown } from '../errors.ts'
+import type { Queue } from '../messaging/entity.ts'
 import type { Delivery } from '../messaging/transport.ts'
 import { oneLine, type Logger } from '../runtime/log.ts'
 import { deadline } from '../runtime/retry.ts'
@@ -61,6 +62,16 @@ export class Worker implements Service, AsyncDisposable {
 
   get state(): WorkerState<Request> {
     return this.#parts.state
+  }
+
+  /** The address of the broker, without the password. */
+  get broker(): string {
+    return this.#parts.consumer.address
+  }
+
+  /** What it consumes. */
+  get queues(): readonly Queue[] {
+    return this.#parts.consumer.queues
   }
 
   get #log(): Logger {

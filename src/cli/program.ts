@@ -1,0 +1,125 @@
+/** The program with its commands, and the options that stand before them. */
+
+import { Command } from 'commander'
+import { appOf } from './app.ts'
+import {
+  addFlag,
+  addOption,
+  EX_OK,
+  text,
+  toUsageError,
+  UsageError,
+  type Action,
+  type CommandContext,
+} from './command.ts'
+import { defineCall, runCall } from './commands/call.ts'
+import { defineResult, runResult } from './commands/result.ts'
+import { defineWorker, prepareWorker, runWorker } from './commands/worker.ts'
+import { consoleOutput, versionBanner, type Output } from './output.ts'
+
+export interface Program {
+  readonly program: Command
+  /** Of the command that ran. */
+  exitcode(): number
+}
+
+interface GlobalOptions {
+  readonly app?: string
+  readonly broker?: string
+  readonly resultBackend?: string
+  readonly workdir?: string
+  readonly color: boolean
+  readonly quiet?: boolean
+  readonly version?: boolean
+}
+
+interface Definition {
+  readonly name: string
+  define(command: Command): void
+  /** What must be said before the app is loaded: its logger is made then. */
+  readonly prepare?: (options: never) => void
+  readonly run: Action<never>
+}
+
+const COMMANDS: readonly Definition[] = [
+  { name: 'call', define: defineCall, run: runCall },
+  { name: 'result', define: defineResult, run: runResult },
+  { name: 'worker', define: defineWorker, prepare: prepareWorker, run: runWorker },
+]
+
+/** @see celery 5.6, bin/celery.py */
+export function defineProgram(): Program {
+  let exitcode = EX_OK
+  const program = silence(new Command('celeriac'))
+  program.usage('[OPTIONS] COMMAND [ARGS]...').enablePositionalOptions()
+  addOption(program, '-A, --app <module>', 'The module of the app: ./app.js or ./app.js:name', text)
+  addOption(program, '-b, --broker <url>', 'URL of the broker, in place of brokerUrl', text)
+  addOption(
+    program,
+    '--result-backend <url>',
+    'URL of the backend, in place of resultBackend',
+    text,
+  )
+  addOption(program, '--workdir <path>', 'Change to this directory first', text)
+  addFlag(program, '-C, --no-color', 'No colours; NO_COLOR in the environment does the same')
+  addFlag(program, '-q, --quiet', 'No banner')
+  addFlag(program, '--version', 'Show the version')
+  program.allowExcessArguments().action(() => showVersionOrHelp(program))
+  for (const { name, define, prepare, run } of COMMANDS) {
+    const command = silence(program.command(name))
+    define(command)
+    command.action(async (...given: unknown[]) => {
+      const args = given.slice(0, -2) as readonly string[]
+      prepare?.(command.opts() as never)
+      exitcode = await carryOut(program.opts(), run, command.opts(), args)
+    })
+  }
+  return { program, exitcode: () => exitcode }
+}
+
+/** Errors are ours to tell, in click's form; help goes to where it always goes. */
+function silence(command: Command): Command {
+  command.configureOutput({ outputError: () => {} })
+  return command.exitOverride((error) => {
+    throw toUsageError(error, command) ?? error
+  })
+}
+
+function showVersionOrHelp(program: Command): void {
+  const { version, color } = program.opts<GlobalOptions>()
+  const [unknown] = program.args
+  if (unknown !== undefined) throw new UsageError(`No such command '${unknown}'.`)
+  if (version === true) outputOf({ color }).echo(versionBanner())
+  else program.outputHelp()
+}
+
+/** The options before the command first: they change where the app is found and what it is told. */
+async function carryOut(
+  globals: GlobalOptions,
+  run: Action<never>,
+  options: unknown,
+  args: readonly string[],
+): Promise<number> {
+  const output = outputOf(globals)
+  if (globals.version === true) {
+    output.echo(versionBanner())
+    return EX_OK
+  }
+  if (globals.workdir !== undefined) process.chdir(globals.workdir)
+  if (globals.broker !== undefined) process.env['CELERY_BROKER_URL'] = globals.broker
+  if (globals.resultBackend !== undefined) {
+    process.env['CELERY_RESULT_BACKEND'] = globals.resultBackend
+  }
+  const app = await appOf(globals.app)
+  try {
+    const context: CommandContext = { app, output }
+    return await run(context, options as never, args)
+  } finally {
+    await app.close()
+  }
+}
+
+function outputOf({ color, quiet }: Pick<GlobalOptions, 'color' | 'quiet'>): Output {
+  const wanted = color && !process.env['NO_COLOR'] && process.stdout.isTTY === true
+  return consoleOutput({ color: wanted, quiet: quiet === true })
+}
