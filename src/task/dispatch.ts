@@ -8,6 +8,7 @@ import type { Given, Plan, PlanEnvironment, PlannedCall, PlannedResult } from '.
 import { plan } from '../canvas/planner.ts'
 import { NotSupported } from '../errors.ts'
 import { AsyncResult } from '../results/async-result.ts'
+import { dateOf, secondsOf } from '../runtime/duration.ts'
 import { currentTask, inherit, noteChild } from './current.ts'
 import type { TaskHost } from './host.ts'
 import { newId } from './id.ts'
@@ -107,15 +108,30 @@ export function dictsOf(
   return isList(signatures) ? signatures.map((one) => dictOf(one)) : [dictOf(signatures)]
 }
 
-/** Options of a call as they stand in a signature; signatures among them become plain data. */
+/**
+ * Options of a call as they stand in a signature, for Python to read: signatures among them become
+ * plain data, durations seconds, points in time dates.
+ */
 export function wireOf(options: CallOptions): Record<string, unknown> {
-  const { kwargs: _kwargs, signal: _signal, link, linkError, ...rest } = options
-  return toWireOptions({
-    ...rest,
-    ...(link === undefined ? {} : { link: dictsOf(link) }),
-    ...(linkError === undefined ? {} : { linkError: dictsOf(linkError) }),
-  })
+  const { kwargs: _kwargs, signal: _signal, ...rest } = options
+  const wire = Object.entries(rest).map(([name, value]) => [name, wireValue(name, value)] as const)
+  return toWireOptions(Object.fromEntries(wire))
 }
+
+function wireValue(name: string, value: unknown): unknown {
+  if (value === undefined) return undefined
+  if (LINKS.has(name)) return dictsOf(value as SignatureLike)
+  return TIMES.has(name) ? (secondsOf(value) ?? dateOf(value) ?? value) : value
+}
+
+const LINKS: ReadonlySet<string> = new Set(['link', 'linkError'])
+const TIMES: ReadonlySet<string> = new Set([
+  'countdown',
+  'eta',
+  'expires',
+  'timeLimit',
+  'softTimeLimit',
+])
 
 function isHandle(signature: SignatureLike): signature is { toJSON(): SignatureDict } {
   return 'toJSON' in signature && typeof signature.toJSON === 'function'

@@ -80,7 +80,7 @@ export class Signature<In extends readonly unknown[] = readonly unknown[], R = u
   /** A copy; with arguments before its own, and options over its own. */
   clone(args: readonly unknown[] = [], options: CallOptions = {}): Signature<In, R> {
     const given = { args, kwargs: options.kwargs ?? {}, options: wireOf(options) }
-    return new Signature<In, R>(this.#host, structuredClone(merge(this.#dict, given)))
+    return new Signature<In, R>(this.#host, merge(this.#dict, given))
   }
 
   /** Runs another with the result when this one succeeded; gives the other. */

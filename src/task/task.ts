@@ -190,17 +190,6 @@ export function createTask<A extends readonly unknown[], R>(
   options: TaskOptions,
   fn: UserFunction,
 ): Task<A, R> {
-  const task = makeTask<A, R>(host, name, options, fn)
-  host.tasks.register(task)
-  return task
-}
-
-function makeTask<A extends readonly unknown[], R>(
-  host: TaskHost,
-  name: string,
-  options: TaskOptions,
-  fn: UserFunction,
-): Task<A, R> {
   if (typeof name !== 'string' || name === '') {
     throw new ImproperlyConfigured('a task needs a name: its first argument, such as "shop.add"')
   }
@@ -210,17 +199,6 @@ function makeTask<A extends readonly unknown[], R>(
   checkOptions(name, options)
   const target = (...args: A): Promise<R> => callTask<R>(host, task, args)
   const task = new Task<A, R>(target, host, name, options, fn)
+  host.tasks.register(task)
   return task
-}
-
-/** `app.task` itself: the name, options when there are any, the function. */
-export function taskMaker(host: TaskHost): TaskMaker {
-  return <A extends readonly unknown[], R>(
-    name: string,
-    optionsOrFn: TaskOptions | UserFunction,
-    fn?: UserFunction,
-  ): Task<A, R> =>
-    typeof optionsOrFn === 'function'
-      ? createTask(host, name, {}, optionsOrFn)
-      : createTask(host, name, optionsOrFn, fn as UserFunction)
 }

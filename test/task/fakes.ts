@@ -9,10 +9,11 @@ import { registerBuiltins } from '../../src/task/builtins.ts'
 import type { HostSettings, TaskHost } from '../../src/task/host.ts'
 import { newId } from '../../src/task/id.ts'
 import { localRequest } from '../../src/task/local-request.ts'
+import type { TaskOptions } from '../../src/task/options.ts'
 import { TaskRegistry } from '../../src/task/registry.ts'
 import type { Outcome, TaskRequest } from '../../src/task/request.ts'
 import type { CallOptions, Sender } from '../../src/task/sender.ts'
-import { taskMaker, type TaskMaker } from '../../src/task/task.ts'
+import { createTask, type TaskMaker } from '../../src/task/task.ts'
 import { createTracer } from '../../src/task/trace.ts'
 
 export const SETTINGS: HostSettings = {
@@ -135,7 +136,7 @@ export function fixture(conf: Partial<HostSettings> = {}): Fixture {
   })
   const run: Fixture['run'] = (request, signal = new AbortController().signal) =>
     tracer(requestOf(request), signal)
-  return { host, task: taskMaker(host), sender, backend, logged, run }
+  return { host, task: makerFor(host), sender, backend, logged, run }
 }
 
 /** A request as the worker makes it from a message. */
@@ -160,4 +161,13 @@ function recorder(lines: string[]): Logger {
     (message: string) => lines.push(`${level}: ${message}`),
   ])
   return Object.fromEntries(entries) as Logger
+}
+
+/** What `app.task` is, without an app. */
+function makerFor(host: TaskHost): TaskMaker {
+  const make = (name: string, given: unknown, fn?: unknown): unknown =>
+    typeof given === 'function'
+      ? createTask(host, name, {}, given as () => unknown)
+      : createTask(host, name, given as TaskOptions, fn as () => unknown)
+  return make as TaskMaker
 }
