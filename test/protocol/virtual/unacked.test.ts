@@ -124,10 +124,10 @@ describe('an envelope that goes back', () => {
   it('is marked in a moment, however large or odd it is', () => {
     const large = '{"body": "' + 'A'.repeat(8_000_000) + '", "headers": {}, "properties": {}}'
     const odd = '{"body": "' + '\\"'.repeat(100_000) + '", "headers": {'.repeat(1000)
-    const start = performance.now()
+    const start = process.cpuUsage()
     markRedelivered(large)
     markRedelivered(odd)
-    expect(performance.now() - start).to.be.lessThan(500)
+    expect(process.cpuUsage(start).user / 1000).to.be.lessThan(500)
   })
 })
 
