@@ -1,9 +1,9 @@
 /** Opens a Redis connection from a URL: TCP, TLS, unix socket or Sentinel; its errors never show a password. */
 
-import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { Redis, type RedisOptions } from 'ioredis'
 import { ImproperlyConfigured, OperationalError } from './errors.ts'
+import { parseRedisUrl, VERIFIED_TLS, type RedisAddress } from './runtime/redis-url.ts'
 import { deadline } from './runtime/retry.ts'
 
 export type { Redis } from 'ioredis'
@@ -29,168 +29,14 @@ export interface RedisConnectOptions {
   readonly onInsecure?: ((message: string) => void) | undefined
 }
 
-/** What a URL says. */
-export interface RedisAddress {
-  readonly db: number
-  readonly username: string | undefined
-  readonly password: string | undefined
-  readonly host: string
-  readonly port: number
-  /** The unix socket, instead of host and port. */
-  readonly path: string | undefined
-  /** The sentinels, instead of host and port. */
-  readonly sentinels: readonly { readonly host: string; readonly port: number }[] | undefined
-  readonly tls: ConnectionOptions | undefined
-  /** For logs and errors: without user and password. */
-  readonly display: string
-}
-
-const DEFAULT_PORT = 6379
-const SENTINEL_PORT = 26379
 const CONNECT_TIMEOUT = 10
 const KEEP_ALIVE = 15
-/** Below it there is no RPOP with a count, no `GET` on SET, and tracking is young. */
+/** The oldest that we are tested against; before 6.0 there is no CLIENT TRACKING. */
 const OLDEST_SERVER = [6, 2] as const
 
-const SCHEMES = new Set(['redis', 'rediss', 'redis+socket', 'unix', 'socket', 'sentinel'])
-
-/**
- * Reads a broker or backend URL.
- *
- *     redis[s]://[user][:password]@host[:6379][/db][?ssl_…]
- *     redis+socket://[:password@]/path/to.sock[?virtual_host=db]
- *     sentinel://[:password@]host[:26379][/db];sentinel://host…     user, password, db: the first URL's
- *
- * @see kombu 5.6, transport/redis.py, `Channel._connparams`
- * @throws ImproperlyConfigured which never repeats the URL: it may hold a password
- */
-export function parseRedisUrl(text: string): RedisAddress {
-  const [first = '', ...more] = text.split(';').filter((part) => part !== '')
-  const url = readUrl(first)
-  const scheme = url.protocol.slice(0, -1)
-  const socket = scheme === 'redis+socket' || scheme === 'unix' || scheme === 'socket'
-  const sentinel = scheme === 'sentinel'
-  const query = url.searchParams
-  const host = decode(url.hostname).replace(/^\[|\]$/g, '') || 'localhost'
-  const port = Number(url.port) || (sentinel ? SENTINEL_PORT : DEFAULT_PORT)
-  const path = socket
-    ? decode(`${url.hostname === '' ? '' : `/${url.hostname}`}${url.pathname}`)
-    : undefined
-  const db = database(query.get('virtual_host') ?? query.get('db') ?? (socket ? '' : url.pathname))
-  const sentinels = sentinel ? [{ host, port }, ...more.map(sentinelOf)] : undefined
-  return {
-    db,
-    username: decode(url.username) || undefined,
-    password: decode(url.password) || undefined,
-    host,
-    port,
-    path,
-    sentinels,
-    tls: tlsOf(scheme, query),
-    display:
-      path === undefined ? `${scheme}://${url.host || 'localhost'}/${db}` : `${scheme}://${path}`,
-  }
-}
-
 /** The URL without user and password: for logs and errors. */
-export function redisDisplay(text: string): string {
-  return parseRedisUrl(text).display
-}
-
-function readUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined)
-    throw new ImproperlyConfigured('the Redis URL cannot be read: is its password percent-encoded?')
-  const scheme = url.protocol.slice(0, -1)
-  if (!SCHEMES.has(scheme)) throw new ImproperlyConfigured(`'${scheme}://' is not a Redis URL`)
-  return url
-}
-
-function sentinelOf(text: string): { host: string; port: number } {
-  const url = readUrl(text)
-  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) || SENTINEL_PORT }
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
-}
-
-/** @see kombu 5.6, transport/redis.py, `_prepare_virtual_host` */
-function database(path: string): number {
-  const text = path.replace(/^\//, '')
-  if (text === '') return 0
-  if (!/^\d{1,5}$/.test(text)) {
-    throw new ImproperlyConfigured('the database of a Redis URL is a number: redis://host:6379/0')
-  }
-  return Number(text)
-}
-
-/** Which `ssl_cert_reqs` ask for a verified certificate: Python's `optional` does, too, on the client's side. */
-const CERT_REQS = new Map([
-  ['none', false],
-  ['optional', true],
-  ['required', true],
-])
-
-/** Query arguments that are not about TLS; those that a setting or an option carries as well are left to it. */
-const OTHER_ARGUMENTS = new Set([
-  'virtual_host',
-  'db',
-  'health_check_interval',
-  'max_connections',
-  'retry_on_timeout',
-  'socket_connect_timeout',
-  'socket_keepalive',
-  'socket_timeout',
-])
-
-/**
- * TLS by the scheme or by any `ssl_` argument. Verified unless `ssl_cert_reqs=none` says otherwise
- * (kombu does not verify a bare `rediss://`; we do).
- */
-function tlsOf(scheme: string, query: URLSearchParams): ConnectionOptions | undefined {
-  const keys = [...query.keys()]
-  const wrong = keys.find((key) => !OTHER_ARGUMENTS.has(key) && !SSL_ARGUMENTS.has(key))
-  if (wrong !== undefined)
-    throw new ImproperlyConfigured(`a Redis URL takes no argument '${wrong}'`)
-  if (scheme !== 'rediss' && !keys.some((key) => SSL_ARGUMENTS.has(key))) return undefined
-  const options: ConnectionOptions = { rejectUnauthorized: true, minVersion: 'TLSv1.2' }
-  for (const [key, value] of query) Object.assign(options, SSL_ARGUMENTS.get(key)?.(value))
-  return options
-}
-
-const SSL_ARGUMENTS = new Map<string, (value: string) => ConnectionOptions>([
-  ['ssl_cert_reqs', (value) => ({ rejectUnauthorized: verified(value) })],
-  ['ssl_ca_certs', (file) => ({ ca: readFile('ssl_ca_certs', file) })],
-  ['ssl_certfile', (file) => ({ cert: readFile('ssl_certfile', file) })],
-  ['ssl_keyfile', (file) => ({ key: readFile('ssl_keyfile', file) })],
-  ['ssl_password', (passphrase) => ({ passphrase })],
-  ['ssl_ciphers', (ciphers) => ({ ciphers })],
-  [
-    'ssl_check_hostname',
-    (value): ConnectionOptions =>
-      /^(false|0|no)$/i.test(value) ? { checkServerIdentity: () => undefined } : {},
-  ],
-])
-
-function verified(value: string): boolean {
-  const answer = CERT_REQS.get(value.toLowerCase().replace(/^cert_/, ''))
-  if (answer !== undefined) return answer
-  throw new ImproperlyConfigured("ssl_cert_reqs is one of 'required', 'optional' and 'none'")
-}
-
-function readFile(argument: string, path: string): Buffer {
-  try {
-    return readFileSync(path)
-  } catch (cause) {
-    throw new ImproperlyConfigured(`${argument} names a file that cannot be read: ${path}`, {
-      cause,
-    })
-  }
+export function redisDisplay(url: string): string {
+  return parseRedisUrl(url).display
 }
 
 /**
@@ -239,7 +85,7 @@ function mergeTls(
 ): ConnectionOptions | undefined {
   const given = options.tls
   if (given === undefined || given === false) return address.tls
-  const base = address.tls ?? { rejectUnauthorized: true, minVersion: 'TLSv1.2' as const }
+  const base = address.tls ?? VERIFIED_TLS
   return given === true ? base : { ...base, ...given }
 }
 

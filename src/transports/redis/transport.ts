@@ -6,7 +6,8 @@ import type {
   TransportConnection,
   TransportOptions,
 } from '../../messaging/transport.ts'
-import { openRedis, parseRedisUrl, type RedisConnectOptions } from '../../redis.ts'
+import { openRedis, type RedisConnectOptions } from '../../redis.ts'
+import { parseRedisUrl } from '../../runtime/redis-url.ts'
 import { RedisConnection } from './connection.ts'
 import { resolveOptions, type RedisTransportSettings } from './options.ts'
 import type { Lease } from './unacked.ts'
