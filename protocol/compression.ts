@@ -68,11 +68,13 @@ export class CompressionRegistry {
     return output
   }
 
-  #unknown(name: string): string {
+  #unknown(name: unknown): string {
     const shown = String(name)
       .slice(0, 100)
       .replace(/[^\x20-\x7e]/g, '?')
-    const known = [...KNOWN].some(([type, aliases]) => type === name || aliases.includes(name))
+    const known = [...KNOWN].some(([type, aliases]) =>
+      [type, ...aliases].some((alias) => alias === name),
+    )
     if (known)
       return `compression '${shown}' is not in this Node: register it with a package that has it`
     return `unknown compression '${shown}': use one of ${[...this.#byName.keys()].join(', ')}, or register it`

@@ -33,27 +33,18 @@ export interface Container {
   readonly keys: readonly unknown[]
 }
 
-/** A member whose getter threw. */
-class Unreadable {}
-
-const UNREADABLE = new Unreadable()
+/** Stands for a member whose getter threw. */
+const UNREADABLE: object = Object.freeze({})
 const UNREPRESENTABLE: Leaf = { kind: 'leaf', text: '<Unrepresentable>' }
 const NO_KEYS: readonly unknown[] = []
 
 /** Everything that is neither an object nor a string. */
 export function primitiveText(value: unknown): string {
-  switch (typeof value) {
-    case 'number':
-      return numberText(value)
-    case 'boolean':
-      return value ? 'True' : 'False'
-    case 'function':
-      return `<function ${nameOf(value, 'anonymous')}>`
-    case 'symbol':
-      return `<${value.toString()}>`
-    default:
-      return value === null || value === undefined ? 'None' : String(value)
-  }
+  if (typeof value === 'number') return numberText(value)
+  if (typeof value === 'boolean') return value ? 'True' : 'False'
+  if (typeof value === 'bigint') return value.toString()
+  if (typeof value === 'symbol') return `<${value.toString()}>`
+  return typeof value === 'function' ? `<function ${nameOf(value, 'anonymous')}>` : 'None'
 }
 
 /**

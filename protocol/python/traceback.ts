@@ -51,7 +51,7 @@ interface Frame {
 function formatOne(error: unknown): string {
   const frames = framesOf(error)
   const lines = frames.map(({ file, line, name }) => `  File "${file}", line ${line}, in ${name}\n`)
-  const head = lines.length === 0 ? '' : HEADER + lines.reverse().join('')
+  const head = lines.length === 0 ? '' : HEADER + lines.toReversed().join('')
   return `${head}${lastLine(error)}\n${members(error)}`
 }
 

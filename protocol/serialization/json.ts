@@ -50,6 +50,8 @@ function encode(value: unknown, depth: number): string {
       return value === null ? 'null' : encodeObject(value, depth)
     case 'undefined':
       return 'null'
+    case 'function':
+    case 'symbol':
     default:
       throw refuse(value)
   }

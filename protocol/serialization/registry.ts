@@ -125,6 +125,6 @@ export class SerializerRegistry {
 const UNPRINTABLE = /[^\x20-\x7e]/g
 
 /** A stranger's content type, fit for a message. */
-function describe(contentType: string): string {
+function describe(contentType: unknown): string {
   return String(contentType).slice(0, 100).replace(UNPRINTABLE, '?')
 }

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import zlib from 'node:zlib'
 import { CompressionRegistry } from '../../protocol/compression.ts'
 import { CeleryError, DecodeError, EncodeError, LimitExceeded } from '../../protocol/errors.ts'
@@ -59,8 +59,8 @@ describe('CompressionRegistry', () => {
     const own = new CompressionRegistry()
     own.register(['bzip2', 'bzip'], {
       contentType: 'application/x-bz2',
-      compress: (body) => Buffer.from(body).reverse(),
-      decompress: (body) => Buffer.from(body).reverse(),
+      compress: (body) => Buffer.from(body.toReversed()),
+      decompress: (body) => Buffer.from(body.toReversed()),
     })
     const { body, contentType } = own.compress('bzip', Buffer.from('abc'))
     expect(own.decompress(contentType, body).toString()).to.equal('abc')

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { DateTime } from 'luxon'
 import { DecodeError, EncodeError } from '../../../protocol/errors.ts'
 import {
@@ -64,7 +64,7 @@ const REFUSED: readonly string[] = [
   '2024-02-29T12:30:45 ',
   '2024-02-29é12:30:45',
   '9999-12-31T24:00',
-  ` ${'2024-02-29'}`,
+  ' 2024-02-29',
   '2024-02-29T12:30:45.' + '1'.repeat(1000),
 ]
 
@@ -103,13 +103,16 @@ describe('parseIsoformat', () => {
 
   it('throws nothing but a DecodeError', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom(...'0123456789-+:.TZW ') }), (text) => {
-        try {
-          parseIsoformat(text)
-        } catch (error) {
-          expect(error).to.be.instanceOf(DecodeError)
-        }
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom(...Array.from('0123456789-+:.TZW ')) }),
+        (text) => {
+          try {
+            parseIsoformat(text)
+          } catch (error) {
+            expect(error).to.be.instanceOf(DecodeError)
+          }
+        },
+      ),
     )
   })
 })

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { decodeException, encodeException } from '../../../protocol/python/exception.ts'
 import { EncodeError } from '../../../protocol/errors.ts'
 import { dumps } from '../../../protocol/serialization/json.ts'

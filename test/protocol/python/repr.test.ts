@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { PlainDate, PlainTime, PythonDateTime } from '../../../protocol/python/datetime.ts'
 import { Decimal } from '../../../protocol/python/decimal.ts'
 import {
@@ -26,8 +26,8 @@ for (const version of ['562', '526']) {
   describe(`saferepr against ${version}.vectors.saferepr`, () => {
     it('gives the text of each vector, whole floats excused', () => {
       const excused = vectors(version).filter((vector) => {
-        const shown = show(vector)
-        if (shown === vector.output) return false
+        const text = shown(vector)
+        if (text === vector.output) return false
         expect(JSON.stringify(vector.input), vector.output).to.include('3.14159')
         return true
       })
@@ -43,7 +43,7 @@ function vectors(version: string): Vector[] {
   return all
 }
 
-function show({ top_level, input, maxlen }: Vector): string {
+function shown({ top_level, input, maxlen }: Vector): string {
   const value = withBigints(input)
   const length = maxlen ?? Infinity
   if (top_level === 'tuple') return reprArgs(value as unknown[], length)
@@ -54,8 +54,13 @@ function show({ top_level, input, maxlen }: Vector): string {
 function withBigints(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) return value.map(withBigints)
-  if ('_bigint' in value) return BigInt(String(value._bigint))
+  const bigint: unknown = Reflect.get(value, '_bigint')
+  if (typeof bigint === 'string') return BigInt(bigint)
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withBigints(inner)]))
+}
+
+class Point {
+  readonly x = 1
 }
 
 describe('saferepr', () => {
@@ -132,12 +137,12 @@ describe('saferepr', () => {
         throw new Error('no')
       },
     }
-    for (const show of [saferepr, repr]) {
-      expect(show([proxy, angry])).to.equal("[<Unrepresentable>, {'a': <Unrepresentable>}]")
-      expect(show(Symbol('s'))).to.equal('<Symbol(s)>')
-      expect(show(() => 1)).to.match(/^<function /)
-      expect(show(new (class Point {})())).to.equal('<Point object>')
-      expect(show(new Date(Number.NaN))).to.equal('<Invalid Date>')
+    for (const spell of [saferepr, repr]) {
+      expect(spell([proxy, angry])).to.equal("[<Unrepresentable>, {'a': <Unrepresentable>}]")
+      expect(spell(Symbol('s'))).to.equal('<Symbol(s)>')
+      expect(spell(() => 1)).to.match(/^<function /)
+      expect(spell(new Point())).to.equal('<Point object>')
+      expect(spell(new Date(Number.NaN))).to.equal('<Invalid Date>')
     }
   })
 })

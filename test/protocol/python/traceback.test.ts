@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { formatTraceback } from '../../../protocol/python/traceback.ts'
 import { TaskRevokedError } from '../../../src/errors.ts'
 

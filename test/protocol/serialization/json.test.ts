@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { DateTime, Duration } from 'luxon'
 import vm from 'node:vm'
 import { CeleryError, DecodeError, EncodeError, LimitExceeded } from '../../../protocol/errors.ts'
@@ -64,7 +64,10 @@ for (const version of ['562', '526']) {
     for (const [text, expected] of Object.entries(decode)) {
       it(`reads ${text} as ${expected}`, () => {
         if (typed(version, text)) return
-        if (expected.startsWith('ERR')) return expect(() => loads(text)).to.throw(DecodeError)
+        if (expected.startsWith('ERR')) {
+          expect(() => loads(text)).to.throw(DecodeError)
+          return
+        }
         const excuse = DECODED_OTHERWISE.get(`${version} ${text}`)
         const shown = repr(loads(text))
         if (excuse === undefined) expect(shown).to.equal(expected)
@@ -99,6 +102,10 @@ describe('json against the captures', () => {
   })
 })
 
+class Point {
+  readonly x = 1
+}
+
 describe('dumps', () => {
   it('writes dates in UTC, microseconds left out when zero', () => {
     expect(dumps(new Date(Date.UTC(2024, 1, 29, 12, 30, 45, 120)))).to.equal(
@@ -121,7 +128,7 @@ describe('dumps', () => {
       1e-7,
       1.5e-10,
       0.0001,
-      123456789012345680,
+      Number('123456789012345680'),
     ]
     expect(dumps(numbers)).to.equal(
       '[1, -0.0, 1.5, 1e+16, 9007199254740992.0, 1e+21, 1e+22, 1e-07, 1.5e-10, 0.0001, 1.2345678901234568e+17]',
@@ -156,7 +163,7 @@ describe('dumps', () => {
     ['function', () => 1],
     ['symbol', Symbol('s')],
     ['Error', new Error('e')],
-    ['Point', new (class Point {})()],
+    ['Point', new Point()],
     ['Duration', Duration.fromMillis(1)],
     ['Float64Array', new Float64Array(1)],
     ['ArrayBuffer', new ArrayBuffer(1)],
@@ -195,13 +202,13 @@ describe('loads', () => {
 
   it('makes a bigint of an integer that a number cannot hold, and no other', () => {
     const text =
-      '[9007199254740991, 9007199254740992, -9007199254740993, 1234567890123456.5, 0.12345678901234567]'
+      '[9007199254740991, 9007199254740992, -9007199254740993, 1234567890123456.5, 0.1234567890123456]'
     expect(loads(text)).to.deep.equal([
       9007199254740991,
       9007199254740992n,
       -9007199254740993n,
       1234567890123456.5,
-      0.12345678901234567,
+      0.1234567890123456,
     ])
   })
 
@@ -332,7 +339,7 @@ describe('loads', () => {
   it('throws nothing but a CeleryError on random bytes', () => {
     const jsonish = fc.string({
       unit: fc.constantFrom(
-        ...'[]{}",:\\u0N',
+        ...Array.from('[]{}",:\\u0N'),
         'NaN',
         '__type__',
         'é',

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { CeleryError, DecodeError, EncodeError, LimitExceeded } from '../../../protocol/errors.ts'
 import { DEFAULT_LIMITS } from '../../../protocol/limits.ts'
 import { Decimal } from '../../../protocol/python/decimal.ts'

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { CeleryError, DecodeError, EncodeError, LimitExceeded } from '../../../protocol/errors.ts'
 import { DEFAULT_LIMITS } from '../../../protocol/limits.ts'
 import { isoformat, PlainDate, PlainTime } from '../../../protocol/python/datetime.ts'
@@ -141,7 +141,7 @@ describe('yaml', () => {
 
   it('throws nothing but a CeleryError on random text', () => {
     const yamlish = fc.string({
-      unit: fc.constantFrom(...'[]{}&*!|>%@-:?#,\'"\n a1', '<<', '\\x', '\0'),
+      unit: fc.constantFrom(...Array.from('[]{}&*!|>%@-:?#,\'"\n a1'), '<<', '\\x', '\0'),
     })
     fc.assert(
       fc.property(fc.oneof(yamlish, fc.string({ unit: 'binary' })), (text) => {
@@ -162,7 +162,7 @@ const { values } = fc.letrec<{ values: unknown }>((tie) => ({
     fc.string({ unit: 'grapheme' }),
     fc.string({
       unit: fc.constantFrom(
-        ...'\n\t -:#?*&!|>%@`\'"~,[]{}0x1e.=<',
+        ...Array.from('\n\t -:#?*&!|>%@`\'"~,[]{}0x1e.=<'),
         'yes',
         'null',
         '2024-01-01',
