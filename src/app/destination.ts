@@ -42,10 +42,14 @@ export function destination(
   const routingKey = options.routingKey ?? route?.routingKey
   const target = targetOf(options.queue ?? route?.queue, route, exchange, queues)
   const exchangeType = route?.exchangeType ?? target?.exchange.type ?? 'direct'
+  const isDefault = exchangeType === 'direct' && (!exchange || !routingKey)
   return {
-    ...address(exchange, routingKey, exchangeType, target, conf),
+    exchange: isDefault ? '' : (exchange ?? (target?.exchange.name || conf.taskDefaultExchange)),
     exchangeType,
-    declare: target === undefined || target.broadcast ? NO_QUEUES : [target.queue],
+    routingKey: isDefault
+      ? queueName(target, exchange)
+      : routingKey || target?.routingKey || conf.taskDefaultRoutingKey,
+    declare: target?.declare ?? NO_QUEUES,
     deliveryMode:
       options.deliveryMode ??
       route?.deliveryMode ??
@@ -69,25 +73,9 @@ function targetOf(
   return route === undefined || exchange === undefined ? queues.default : undefined
 }
 
-function address(
-  exchange: string | undefined,
-  routingKey: string | undefined,
-  type: ExchangeType,
-  target: TaskQueue | undefined,
-  conf: Settings,
-): Pick<Destination, 'exchange' | 'routingKey'> {
-  if (type === 'direct' && (!exchange || !routingKey)) {
-    if (target !== undefined) return { exchange: '', routingKey: keyOf(target) }
-    throw new ImproperlyConfigured(
-      `a route to the direct exchange '${exchange}' needs a routing key or a queue`,
-    )
-  }
-  return {
-    exchange: exchange ?? (target?.exchange.name || conf.taskDefaultExchange),
-    routingKey: routingKey || target?.routingKey || conf.taskDefaultRoutingKey,
-  }
-}
-
-function keyOf(target: TaskQueue): string {
-  return target.queue.name
+function queueName(target: TaskQueue | undefined, exchange: string | undefined): string {
+  if (target !== undefined) return target.queue.name
+  throw new ImproperlyConfigured(
+    `a route to the direct exchange '${exchange}' needs a routing key or a queue`,
+  )
 }

@@ -10,13 +10,13 @@ import type { Binding, Exchange, ExchangeType, Queue } from '../messaging/entity
 /** A queue, and how senders reach it. */
 export interface TaskQueue {
   readonly queue: Queue
+  /** What senders declare first; nothing, where each worker has a queue of its own. */
+  readonly declare: readonly Queue[]
   /** Where senders publish to, unless it is direct: then it is the default exchange and the queue's name. */
   readonly exchange: Exchange
   /** The key of the binding; a pattern is sent as it stands, as Celery does. */
   readonly routingKey: string
   readonly deliveryMode: 1 | 2 | null
-  /** Each worker has a queue of its own: senders must not declare it. */
-  readonly broadcast: boolean
 }
 
 /**
@@ -130,12 +130,13 @@ export class Queues {
     const bindings = setting.bindings?.map(binding) ?? [
       { exchange: withoutMode(exchange), routingKey },
     ]
+    const queue = entity(setting, setting.name, bindings, this.#conf.taskQueueMaxPriority)
     return {
-      queue: entity(setting, setting.name, bindings, this.#conf.taskQueueMaxPriority),
+      queue,
+      declare: [queue],
       exchange: withoutMode(exchange),
       routingKey,
       deliveryMode: exchange.deliveryMode ?? null,
-      broadcast: false,
     }
   }
 
@@ -150,10 +151,10 @@ export class Queues {
     const own = { autoDelete: true, ...setting }
     return {
       queue: entity(own, `bcast.${randomUUID()}`, bindings, this.#conf.taskQueueMaxPriority),
+      declare: [],
       exchange: withoutMode(exchange),
       routingKey,
       deliveryMode: exchange.deliveryMode ?? null,
-      broadcast: true,
     }
   }
 
