@@ -34,7 +34,7 @@ const LONE_SURROGATE = /\p{Cs}/u
 
 /**
  * The encoder writes a number beyond 32 bits as a float, and a bigint beyond 64 bits as 0.
- * Dates, decimals and UUIDs are refused, as Python's packer does.
+ * Dates, decimals and UUIDs are refused, as Python's packer does. -0 goes as the integer 0.
  */
 function leaf(value: object | string | number | bigint): unknown {
   if (typeof value === 'number') return numberLeaf(value)
