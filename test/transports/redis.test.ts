@@ -19,7 +19,7 @@ const make = async (): Promise<TransportUnderTest> => {
     transport: new RedisTransport(url, OPTIONS),
     breakConnections: async () => {
       const admin = new Redis(url)
-      await admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
       admin.disconnect()
     },
     cleanup: async () => {},

@@ -122,12 +122,18 @@ export class InHand {
   }
 
   #leased(lease: Lease): Settle {
+    const { unacked } = this.#link
     return this.#once(async (outcome) => {
-      this.#leases.delete(lease)
       // What a lost connection held is given back by the next one: it is not ours to settle any more.
       if (this.#link.lost !== undefined || lease.state !== 'held') return false
-      const { unacked } = this.#link
-      return await (outcome === 'requeue' ? unacked.requeue(lease) : unacked.settle(lease))
+      try {
+        const ours = await (outcome === 'requeue' ? unacked.requeue(lease) : unacked.settle(lease))
+        this.#leases.delete(lease)
+        return ours
+      } catch (error) {
+        if (redisFault(error) !== 'lost') lease.state = 'held'
+        throw error
+      }
     })
   }
 
@@ -139,7 +145,10 @@ export class InHand {
     })
   }
 
-  /** The first outcome counts; a failure of the connection means that the message is not ours any more. */
+  /**
+   * The first outcome counts, unless the server refused it: then the message stays in hand. When the
+   * connection fails the message is not ours any more.
+   */
   #once(settle: (outcome: Outcome) => unknown): Settle {
     let done: Promise<boolean> | undefined
     const run = async (outcome: Outcome): Promise<boolean> => {
@@ -148,9 +157,13 @@ export class InHand {
       try {
         return (await settle(outcome)) !== false
       } catch (error) {
-        if (redisFault(error) !== 'lost') throw redisError(error, `cannot ${outcome} a message`)
-        this.#link.fail(error)
-        return false
+        if (redisFault(error) === 'lost') {
+          this.#link.fail(error)
+          return false
+        }
+        this.#count += 1
+        done = undefined
+        throw redisError(error, `cannot ${outcome} a message`)
       }
     }
     return (outcome) => (done ??= run(outcome))

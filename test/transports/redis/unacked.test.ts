@@ -197,7 +197,7 @@ describe('the leases of the Redis transport', () => {
     await channel.consume('q', (delivery) => held.push(delivery))
     await until(() => held.length === 3)
     await held[0]?.ack()
-    await bench.redis.client('KILL', 'TYPE', 'pubsub')
+    await bench.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     expect(await connection.closed).to.be.instanceOf(Error)
     expect(await rejection(held[1]?.ack() ?? Promise.resolve())).to.be.instanceOf(LeaseLostError)
     expect(await bench.redis.llen('q')).to.equal(0)
