@@ -3,7 +3,6 @@
 import type { Codec } from '../../protocol/codec.ts'
 import { openBackend } from '../backends/open.ts'
 import type { Settings } from '../conf/settings.ts'
-import { ImproperlyConfigured } from '../errors.ts'
 import type { Connection } from '../messaging/connection.ts'
 import type { Producer } from '../messaging/producer.ts'
 import type { ResultBackend } from '../results/backend.ts'
@@ -20,7 +19,7 @@ export interface BackendApp {
   connectionForRead(): Connection
 }
 
-/** Nothing is opened yet. @throws ImproperlyConfigured */
+/** Nothing is opened yet. @throws ImproperlyConfigured when there is no backend of that URL */
 export function openAppBackend(app: BackendApp): ResultBackend {
   const { conf, codec, log, oid } = app
   const tls = conf.redisBackendUseSsl
@@ -28,7 +27,7 @@ export function openAppBackend(app: BackendApp): ResultBackend {
     codec,
     log,
     resultSerializer: conf.resultSerializer,
-    accept: contentTypes(codec, conf.resultAcceptContent, 'resultAcceptContent'),
+    accept: codec.serializers.contentTypes(conf.resultAcceptContent),
     resultExpires: conf.resultExpires,
     transportOptions: conf.resultBackendTransportOptions,
     redis: {
@@ -44,22 +43,4 @@ export function openAppBackend(app: BackendApp): ResultBackend {
       persistent: conf.resultPersistent ?? false,
     },
   })
-}
-
-/** Names of serializers as the content types that are accepted. @throws ImproperlyConfigured */
-export function contentTypes(
-  codec: Codec,
-  names: readonly string[],
-  setting: string,
-): ReadonlySet<string> {
-  try {
-    return codec.serializers.contentTypes(names)
-  } catch (error) {
-    throw new ImproperlyConfigured(
-      `setting '${setting}' names a serializer that is not known here`,
-      {
-        cause: error,
-      },
-    )
-  }
 }

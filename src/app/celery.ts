@@ -79,12 +79,7 @@ export class Celery implements TaskHost, AsyncDisposable {
     this.tasks = new TaskRegistry()
     registerBuiltins(this)
     this.#warn(this.#configuration.update(settings, 'change'))
-    const app = this
-    this.resultSource = {
-      get backend() {
-        return app.backend
-      },
-    }
+    this.resultSource = sourceOf(() => this.backend)
     this.#publisher = this.#makePublisher()
     this.sender = this.#makeSender()
     this.task = this.#makeTaskMaker()
@@ -208,7 +203,6 @@ export class Celery implements TaskHost, AsyncDisposable {
   }
 
   #makePublisher(): Publisher {
-    const app = this
     return new Publisher({
       conf: this.conf,
       tasks: this.tasks,
@@ -216,10 +210,10 @@ export class Celery implements TaskHost, AsyncDisposable {
       results: this.resultSource,
       oid: this.oid,
       origin: this.origin,
-      codec: () => app.codec,
-      queues: () => app.queues,
+      codec: () => this.codec,
+      queues: () => this.queues,
       router: () => (this.#router ??= new Router(this.conf)),
-      producer: () => app.producer,
+      producer: () => this.producer,
     })
   }
 
@@ -271,6 +265,15 @@ const IN_USE = [
 
 /** The settings that queues are made of. */
 const QUEUES = /^task_(queues|queue_max_priority|default_|create_missing_)/
+
+/** Results open the backend when they are asked, not when they are made. */
+function sourceOf(backend: () => ResultBackend): ResultSource {
+  return {
+    get backend() {
+      return backend()
+    },
+  }
+}
 
 /** Whether a value is an app, also one of another copy of this package. */
 export function isCelery(value: unknown): value is Celery {

@@ -10,7 +10,7 @@ type Token = '*' | '?' | { readonly test: (letter: string) => boolean }
  */
 export function glob(pattern: string): (name: string) => boolean {
   const tokens = tokenize(pattern)
-  return (name) => matches(tokens, [...name])
+  return (name) => matches(tokens, Array.from(name))
 }
 
 /** Goes back to the last star only: what an earlier one could still take, the last one can take too. */
@@ -38,7 +38,7 @@ function takes(token: Token, letter: string): boolean {
 }
 
 function tokenize(pattern: string): readonly Token[] {
-  const letters = [...pattern]
+  const letters = Array.from(pattern)
   const tokens: Token[] = []
   for (let i = 0; i < letters.length; i++) {
     const letter = letters[i] ?? ''

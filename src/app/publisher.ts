@@ -166,7 +166,7 @@ function signalOf(task: TaskMessage, message: Message, place: Destination): Publ
     task,
     exchange,
     routingKey,
-    headers: message.headers as Record<string, unknown>,
+    headers: message.headers,
     properties: message.properties as Record<string, unknown>,
     declare,
   }

@@ -185,8 +185,8 @@ function binding(setting: BindingSetting): Binding {
 }
 
 function withoutMode(exchange: ExchangeSetting & { readonly type: ExchangeType }): Exchange {
-  const { deliveryMode: _, ...entity } = exchange
-  return entity
+  const { deliveryMode: _, ...rest } = exchange
+  return rest
 }
 
 function entity(

@@ -49,13 +49,13 @@ function remoteTask(host: TaskHost, name: string): RemoteTask<readonly unknown[]
   const signature = (
     args: readonly unknown[] = [],
     { kwargs, immutable = false, ...options }: SetOptions & Pick<CallOptions, 'kwargs'> = {},
-  ): Signature<readonly unknown[], unknown> =>
+  ): Signature =>
     new Signature(host, makeSignature(name, args, kwargs, { options: wireOf(options), immutable }))
   return {
     name,
     delay: (...args) => send(host, name, args, {}),
     applyAsync: (args = [], options = {}) => send(host, name, args, options),
-    s: (...args: readonly unknown[]) => signature(args) as never,
+    s: (...args: readonly unknown[]) => signature(args),
     si: (...args) => signature(args, { immutable: true }),
     signature,
   }

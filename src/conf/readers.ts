@@ -15,7 +15,6 @@ import {
   typeName,
   type QueueSetting,
   type Route,
-  type RouteOptions,
 } from './structure.ts'
 
 type Reader = (value: unknown, where: string) => unknown
@@ -52,7 +51,8 @@ function wrong(where: string, what: string, value: unknown): ImproperlyConfigure
 function readTimezone(value: unknown, where: string): string {
   if (typeof value !== 'string') throw wrong(where, 'the name of a time zone', value)
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: value }) && value
+    new Intl.DateTimeFormat('en', { timeZone: value }).format()
+    return value
   } catch {
     throw new ImproperlyConfigured(`${where} names no time zone that is known here: '${value}'`)
   }
@@ -203,9 +203,7 @@ function isPairs(value: unknown): value is [string | RegExp, unknown][] {
 export function readRoute(value: unknown, where: string): Route {
   if (typeof value === 'string') return value
   const { deliveryMode, ...route } = readMembers(value, ROUTE_SHAPE, where)
-  return (
-    deliveryMode === undefined
-      ? route
-      : { ...route, deliveryMode: readDeliveryMode(deliveryMode, where) }
-  ) as RouteOptions
+  return deliveryMode === undefined
+    ? route
+    : { ...route, deliveryMode: readDeliveryMode(deliveryMode, where) }
 }

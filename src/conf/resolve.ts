@@ -30,7 +30,7 @@ const OLD_PREFIXES: readonly (readonly [prefix: string, old: string])[] = [
 export function oldName(name: SettingName): string {
   const { old }: Setting = SETTINGS[name]
   if (old !== undefined) return old
-  const [prefix, start] = OLD_PREFIXES.find(([prefix]) => name.startsWith(prefix)) ?? ['', '']
+  const [prefix, start] = OLD_PREFIXES.find(([head]) => name.startsWith(head)) ?? ['', '']
   return start + name.slice(prefix.length).toUpperCase()
 }
 
