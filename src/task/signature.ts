@@ -110,7 +110,7 @@ export class Signature<In extends readonly unknown[] = readonly unknown[], R = u
   }
 
   /** This, then another with the result of this one: Python's `|`. */
-  pipe<R2>(next: Signature<readonly [R], R2>): Signature<In, R2> {
+  pipe<R2>(next: Signature<[R], R2>): Signature<In, R2> {
     return chainOf(this.#host, [this, next])
   }
 
@@ -153,7 +153,7 @@ export class Signature<In extends readonly unknown[] = readonly unknown[], R = u
 /** Any signature. */
 type Any = Signature<never>
 /** A signature that can be given a result of that type. */
-type After<T, R> = Signature<readonly [T], R>
+type After<T, R> = Signature<[T], R>
 
 /** One after another, each with the result of the one before. @see celery 5.6, canvas.py, `chain` */
 export function chain<In extends readonly unknown[], R>(a: Signature<In, R>): Signature<In, R>

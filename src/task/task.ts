@@ -120,7 +120,10 @@ export class Task<A extends readonly unknown[] = readonly unknown[], R = unknown
     args: A,
     options?: CallOptions & { readonly kwargs?: undefined },
   ): Promise<AsyncResult<R>>
-  applyAsync(args: Partial<A> | undefined, options: CallOptions): Promise<AsyncResult<R>>
+  applyAsync(
+    args: Partial<A> | undefined,
+    options: CallOptions & { readonly kwargs: Readonly<Record<string, unknown>> },
+  ): Promise<AsyncResult<R>>
   applyAsync(args: readonly unknown[] = [], options: CallOptions = {}): Promise<AsyncResult<R>> {
     return this.#send(args, options)
   }

@@ -37,6 +37,11 @@ function bodyOf({ calls }: Plan): string {
   ])
 }
 
+/** The rest of the chain that the first message of a plan carries. */
+function chainOfCall({ calls }: Plan): readonly SignatureDict[] {
+  return (calls[0]?.options['chain'] ?? []) as readonly SignatureDict[]
+}
+
 interface Captured {
   readonly id: string
   readonly replyTo: string
@@ -121,7 +126,7 @@ describe('the plan of a chain', () => {
     expect(call?.args).to.deep.equal([1, 2])
     expect(call?.options).to.deep.include({ task_id: 'first', queue: 'fast' })
     expect(call?.options).not.to.have.any.keys('group_id', 'group_index', 'link')
-    expect((call?.options['chain'] as SignatureDict[])[0]?.options).to.deep.equal({
+    expect(chainOfCall(made)[0]?.options).to.deep.equal({
       task_id: 'last',
       reply_to: 'oid',
       group_id: 'g',
@@ -137,7 +142,7 @@ describe('the plan of a chain', () => {
       kwargs: {},
       options: { chain: [rest] },
     })
-    const chain = made.calls[0]?.options['chain'] as SignatureDict[]
+    const chain = chainOfCall(made)
     expect(chain.map(({ task }) => task)).to.deep.equal(['wire.after', 'wire.mul'])
   })
 
@@ -145,7 +150,7 @@ describe('the plan of a chain', () => {
     const onError = signature('wire.oops')
     const nested = chainOf([MUL(3), groupOf(MUL(4))], { link_error: [onError] })
     const made = plan(chainOf([ADD(1, 2), nested, ADD(5)]), environment(['d', 'c', 'b', 'a']))
-    const chain = made.calls[0]?.options['chain'] as SignatureDict[]
+    const chain = chainOfCall(made)
     expect(chain.map(({ args, options }) => [args[0], options['task_id']])).to.deep.equal([
       [5, 'd'],
       [4, 'c'],
@@ -201,7 +206,7 @@ describe('the plan of a group', () => {
     const [call] = made.calls
     expect(call?.options['task_id']).to.equal('a')
     expect(call?.options).not.to.have.property('group_id')
-    const [last] = call?.options['chain'] as SignatureDict[]
+    const [last] = chainOfCall(made)
     expect(last?.options).to.deep.include({ task_id: 'b', group_id: 'g', group_index: 0 })
     expect(made.result.members?.[0]?.id).to.equal('b')
   })

@@ -411,8 +411,12 @@ describe('the tracer', () => {
     it('sends what follows when another worker stored the result and died', async () => {
       const next = signature('next', [], {}, { options: { task_id: 'n' } })
       await app.backend.store({
-        ...{ taskId: 'id-9', status: 'SUCCESS', result: 5, traceback: null },
-        ...{ children: [], dateDone: null },
+        taskId: 'id-9',
+        status: 'SUCCESS',
+        result: 5,
+        traceback: null,
+        children: [],
+        dateDone: null,
       })
       const embed = { ...NO_EMBED, chain: [next] }
       const outcome = await app.run({ task: 'once', id: 'id-9', embed, ...redelivered })
