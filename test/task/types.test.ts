@@ -1,4 +1,5 @@
 /** What the compiler must accept and refuse; tsc checks it, mocha only loads it. */
+/* oxlint-disable typescript/no-unnecessary-type-parameters -- that is how two types are compared */
 
 import type { AsyncResult } from '../../src/results/async-result.ts'
 import type { TaskContext } from '../../src/task/context.ts'
@@ -6,7 +7,6 @@ import { chain, type Signature } from '../../src/task/signature.ts'
 import type { Task } from '../../src/task/task.ts'
 import { fixture } from './fakes.ts'
 
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- how two types are compared
 type Equal<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 
