@@ -23,6 +23,8 @@ const OLD_PREFIXES: readonly (readonly [prefix: string, old: string])[] = [
   ['task_', 'CELERY_'],
   ['worker_', 'CELERYD_'],
   ['beat_', 'CELERYBEAT_'],
+  ['broker_', 'BROKER_'],
+  ['control_', 'CONTROL_'],
   ['', 'CELERY_'],
 ]
 
@@ -37,6 +39,7 @@ export function oldName(name: SettingName): string {
 const OLD_NAMES: ReadonlyMap<string, SettingName> = new Map(
   NAMES.flatMap((name) => [
     [name.toUpperCase(), name],
+    [`CELERY_${name.toUpperCase()}`, name],
     [oldName(name), name],
   ]),
 )
@@ -85,10 +88,15 @@ export function readSettings(source: object, options: ConfigOptions = {}): Read 
       )
     }
     const read = readValue(name, given, value)
-    if (TABLE[name]?.status !== undefined && read !== TABLE[name].default) ignored.push(given)
+    if (TABLE[name]?.status !== undefined && !isDefault(name, read)) ignored.push(given)
     values.set(name, read)
   }
   return { values, ignored }
+}
+
+/** What is set to its default has all the effect that it asks for. */
+function isDefault(name: SettingName, value: unknown): boolean {
+  return JSON.stringify(value) === JSON.stringify(SETTINGS[name].default)
 }
 
 function entriesOf(source: object, namespace: string | undefined): [string, unknown][] {

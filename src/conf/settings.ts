@@ -35,9 +35,9 @@ export const SETTINGS = {
   /** Content types, or names of serializers, that are decoded. */
   accept_content: { type: 'list', default: ['json'] },
   /** The same for results; `accept_content` when it is not given. */
-  result_accept_content: { type: 'list', default: null },
+  result_accept_content: { type: 'list', default: null, old: 'RESULT_ACCEPT_CONTENT' },
   /** Times go out in UTC; when false, in local time, unless `timezone` is given. */
-  enable_utc: { type: 'bool', default: true },
+  enable_utc: { type: 'bool', default: true, old: 'ENABLE_UTC' },
   /** The app's time zone, such as `Europe/Prague`; UTC when it is not given. */
   timezone: { type: 'string', default: null },
   /** Modules that a worker imports when it starts. */
@@ -45,13 +45,25 @@ export const SETTINGS = {
   /** The same. */
   include: { type: 'list', default: [] },
 
-  /** The broker: a URL, several with `;` between them, or a list. `CELERY_BROKER_URL` goes before it; `memory://` when there is none. */
+  /**
+   * The broker: a URL, several with `;` between them, or a list. `CELERY_BROKER_URL` goes before
+   * it; `memory://` when there is none.
+   */
   broker_url: { type: 'any', default: null },
-  /** Where workers consume from; `broker_url` when it is not given. `CELERY_BROKER_READ_URL` goes before it. */
+  /**
+   * Where workers consume from; `broker_url` when it is not given. `CELERY_BROKER_READ_URL` goes
+   * before it.
+   */
   broker_read_url: { type: 'any', default: null },
-  /** Where messages are sent to; `broker_url` when it is not given. `CELERY_BROKER_WRITE_URL` goes before it. */
+  /**
+   * Where messages are sent to; `broker_url` when it is not given. `CELERY_BROKER_WRITE_URL` goes
+   * before it.
+   */
   broker_write_url: { type: 'any', default: null },
-  /** Options of the transport: `visibility_timeout`, `priority_steps`, `sep`, `queue_order_strategy`, `global_keyprefix`, … */
+  /**
+   * Options of the transport: `visibility_timeout`, `priority_steps`, `sep`,
+   * `queue_order_strategy`, `global_keyprefix`, …
+   */
   broker_transport_options: { type: 'any', default: {} },
   /** Seconds for one attempt to connect. */
   broker_connection_timeout: { type: 'seconds', default: 4 },
@@ -70,7 +82,9 @@ export const SETTINGS = {
   },
   /** Seconds between AMQP heartbeats; 0 is none. */
   broker_heartbeat: { type: 'seconds', default: 120, nullable: true },
-  /** TLS: true, or Node's TLS options, or Python's file names (`ca_certs`, `certfile`, `keyfile`). */
+  /**
+   * TLS: true, or Node's TLS options, or Python's file names (`ca_certs`, `certfile`, `keyfile`).
+   */
   broker_use_ssl: { type: 'any', default: false },
   /** Whether a channel that failed makes the worker connect again; ours always does. */
   broker_channel_error_retry: { type: 'bool', default: false, status: 'foreign' },
@@ -102,9 +116,9 @@ export const SETTINGS = {
   /** With `task_acks_late`: acknowledge also when the task failed or ran out of time. */
   task_acks_on_failure_or_timeout: { type: 'bool', default: true },
   /** The same for failures only; null: as the setting for both. */
-  task_acks_on_failure: { type: 'bool', default: null },
+  task_acks_on_failure: { type: 'bool', default: null, status: 'later' },
   /** The same for hard time limits only; null: as the setting for both. */
-  task_acks_on_timeout: { type: 'bool', default: null },
+  task_acks_on_timeout: { type: 'bool', default: null, status: 'later' },
   /** Run tasks here and now instead of sending them: for tests. */
   task_always_eager: { type: 'bool', default: false },
   /** Options of tasks by their name, `*` for all. */
@@ -144,7 +158,7 @@ export const SETTINGS = {
   /** The routing key of queues that name none; `task_default_queue` when it is not given. */
   task_default_routing_key: { type: 'string', default: null },
   /** How often a task may run on one worker: `10/m`, `1/s`. */
-  task_default_rate_limit: { type: 'any', default: null },
+  task_default_rate_limit: { type: 'any', default: null, status: 'later' },
   /** The priority of tasks that name none. */
   task_default_priority: { type: 'int', default: null },
   /** Errors of tasks that ran here and now reject the call. */
@@ -199,7 +213,10 @@ export const SETTINGS = {
   /** Re-raise Python's tracebacks (tblib). */
   task_remote_tracebacks: { type: 'bool', default: false, status: 'foreign' },
 
-  /** Where results are kept: a URL, `rpc://`, `disabled://`. `CELERY_RESULT_BACKEND` goes before it; none without it, but `memory://` on the memory broker. */
+  /**
+   * Where results are kept: a URL, `rpc://`, `disabled://`. `CELERY_RESULT_BACKEND` goes before
+   * it; none without it, but `memory://` on the memory broker.
+   */
   result_backend: { type: 'string', default: null },
   /** Options of the backend: `global_keyprefix`, `retry_policy`, `master_name`, … */
   result_backend_transport_options: { type: 'any', default: {} },
@@ -228,14 +245,14 @@ export const SETTINGS = {
   result_chord_retry_interval: { type: 'seconds', default: 1, status: 'later' },
   /** Seconds to collect the results of a chord's header. */
   result_chord_join_timeout: { type: 'seconds', default: 3, status: 'later' },
-  /** Try again when the backend fails. */
-  result_backend_always_retry: { type: 'bool', default: false },
+  /** Try again when the backend fails; ours always does, as `retry_policy` of its options says. */
+  result_backend_always_retry: { type: 'bool', default: false, status: 'foreign' },
   /** How often; null is without end. */
-  result_backend_max_retries: { type: 'float', default: null },
+  result_backend_max_retries: { type: 'float', default: null, status: 'foreign' },
   /** Milliseconds before the first time. */
-  result_backend_base_sleep_between_retries_ms: { type: 'int', default: 10 },
+  result_backend_base_sleep_between_retries_ms: { type: 'int', default: 10, status: 'foreign' },
   /** The most milliseconds between two. */
-  result_backend_max_sleep_between_retries_ms: { type: 'int', default: 10_000 },
+  result_backend_max_sleep_between_retries_ms: { type: 'int', default: 10_000, status: 'foreign' },
   /** Defined by Celery, but never applied. */
   result_compression: { type: 'string', default: null, status: 'foreign' },
   /** Defined by Celery, but never applied. */
@@ -260,7 +277,12 @@ export const SETTINGS = {
   /** Do not run again what was redelivered and is done. */
   worker_deduplicate_successful_tasks: { type: 'bool', default: false },
   /** Take no notice of rate limits. */
-  worker_disable_rate_limits: { type: 'bool', default: false, old: 'CELERY_DISABLE_RATE_LIMITS' },
+  worker_disable_rate_limits: {
+    type: 'bool',
+    default: false,
+    old: 'CELERY_DISABLE_RATE_LIMITS',
+    status: 'later',
+  },
   /** Seconds that tasks may still run at a cold shutdown; 0 is none. */
   worker_soft_shutdown_timeout: { type: 'seconds', default: 0 },
   /** Wait them even when nothing runs. */
@@ -427,7 +449,9 @@ export const SETTINGS = {
   /** Signed messages (`auth`) are not supported. */
   security_digest: { type: 'string', default: 'sha256', status: 'foreign' },
 
-  /** How many times a message may be delivered whose worker dies of it, until its task has failed. */
+  /**
+   * How many times a message may be delivered whose worker dies of it, until its task has failed.
+   */
   max_deliveries: { type: 'int', default: 5, nullable: true, ours: true, status: 'later' },
   /** What is refused as too big: `maxBodyBytes`, `maxDepth`, `maxRatio` (of compression). */
   limits: { type: 'any', default: {}, ours: true },

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { readFileSync } from 'node:fs'
-import { settingName } from '../../src/conf/resolve.ts'
+import { readdirSync, readFileSync } from 'node:fs'
+import { oldName, settingName } from '../../src/conf/resolve.ts'
 import { FOREIGN_PREFIXES, SETTINGS, camelCase, snakeCase } from '../../src/conf/settings.ts'
 import type { Setting, SettingsInput } from '../../src/conf/settings.ts'
 
@@ -43,9 +43,27 @@ describe('the table of settings', () => {
       if (FOREIGN_PREFIXES.some((prefix) => name.startsWith(prefix))) continue
       expect(settingName(name), name).to.equal(name)
       expect(settingName(old), old).to.equal(name)
+      expect(oldName(settingName(name) ?? 'imports'), name).to.equal(old)
       if (OTHERWISE.has(name)) continue
       expect(TABLE[name]?.default, name).to.deep.equal(value)
     }
     expect(celery).to.have.length(194)
+  })
+
+  it('says of each setting whether anything reads it', () => {
+    const root = new URL('../../src/', import.meta.url)
+    const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+    const code = files
+      .filter((file) => file.endsWith('.ts') && !file.startsWith('conf'))
+      .map((file) => readFileSync(new URL(file, root), 'utf8'))
+      .join('\n')
+    for (const [name, { status }] of Object.entries(TABLE)) {
+      // Tasks complete their options with it, for the worker that will follow it.
+      if (name === 'task_default_rate_limit') continue
+      const isRead = new RegExp(`\\b${camelCase(name)}\\b`).test(code)
+      expect(isRead ? 'honoured' : 'without effect', name).to.equal(
+        status === undefined ? 'honoured' : 'without effect',
+      )
+    }
   })
 })
