@@ -24,7 +24,7 @@ export const call: Kind = {
  *
  * @see celery 5.6, canvas.py, `Signature.freeze`
  */
-export function freezeCall(
+function freezeCall(
   signature: SignatureDict,
   { taskId, rootId, parentId, groupId, groupIndex, chord }: FreezeOptions,
   environment: PlanEnvironment,

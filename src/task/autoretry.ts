@@ -43,7 +43,7 @@ export function autoretryOptions(
  *
  * @see celery 5.6, utils/time.py, `get_exponential_backoff_interval`
  */
-export function backoff(
+function backoff(
   retries: number,
   options: Pick<ResolvedTaskOptions, 'retryBackoff' | 'retryBackoffMax' | 'retryJitter'>,
   random: () => number,

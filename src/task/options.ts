@@ -100,7 +100,7 @@ export interface TaskSettings {
 }
 
 /** The options of a call that a task may have defaults for. */
-export interface CallDefaults {
+interface CallDefaults {
   readonly expires?: number
   readonly priority?: number
   readonly queue?: string
