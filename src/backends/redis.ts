@@ -2,7 +2,8 @@
 
 import { SUCCESS } from '../../protocol/states.ts'
 import type { ResultMeta } from '../../protocol/result.ts'
-import { openRedis, redisDisplay, type RedisConnectOptions } from '../redis.ts'
+import { openRedis, type RedisConnectOptions } from '../redis.ts'
+import { parseRedisUrl } from '../runtime/redis-url.ts'
 import { deadline, type RetryPolicy } from '../runtime/retry.ts'
 import type { BackendCapabilities, ResultBackend, Unsubscribe } from '../results/backend.ts'
 import type { CeleryError } from '../errors.ts'
@@ -30,7 +31,7 @@ export class RedisBackend implements ResultBackend {
   #closed: Promise<void> | undefined
 
   constructor(url: string, deps: BackendDeps) {
-    this.address = redisDisplay(url)
+    this.address = parseRedisUrl(url).display
     this.#keyValue = keyValue(deps)
     const policy = retryPolicy(deps)
     const options = connectOptions(deps)

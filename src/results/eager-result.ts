@@ -1,12 +1,7 @@
 /** The result of a task that was run here and now. */
 
 import type { ResultMeta } from '../../protocol/result.ts'
-import {
-  EXCEPTION_STATES,
-  PROPAGATE_STATES,
-  REVOKED,
-  type TaskState,
-} from '../../protocol/states.ts'
+import { PROPAGATE_STATES, REVOKED, type TaskState } from '../../protocol/states.ts'
 import { NotSupported, type CeleryError } from '../errors.ts'
 import {
   AsyncResult,

@@ -90,6 +90,6 @@ export class Updates implements AsyncIterableIterator<ResultMeta, undefined, und
     const pull = failure === undefined ? undefined : this.#pulls.shift()
     if (failure !== undefined && pull === undefined) this.#failure = failure
     else if (failure !== undefined) pull?.reject(failure)
-    for (const { resolve } of this.#pulls.splice(0)) resolve({ done: true, value: undefined })
+    for (const rest of this.#pulls.splice(0)) rest.resolve({ done: true, value: undefined })
   }
 }

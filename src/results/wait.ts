@@ -45,7 +45,9 @@ export function waitFor(
     }
     const onMeta = guarded(fail, (meta) => {
       onMessage(meta)
-      if (READY_STATES.has(meta.status)) (over(), resolve(meta))
+      if (!READY_STATES.has(meta.status)) return
+      over()
+      resolve(meta)
     })
     for (const parent of parents) unsubscribes.push(backend.subscribe(parent, onParent))
     unsubscribes.push(backend.subscribe(taskId, onMeta, fail))

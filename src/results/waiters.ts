@@ -63,7 +63,7 @@ export class Waiters {
     waiting.version += 1
     waiting.meta = meta
     if (raw !== undefined) waiting.raw = raw
-    for (const waiter of [...waiting.waiters]) waiter.onMeta(meta)
+    for (const waiter of Array.from(waiting.waiters)) waiter.onMeta(meta)
   }
 
   /** To be given to {@link isNews} with what was read afterwards. */
@@ -90,7 +90,7 @@ export class Waiters {
   }
 
   endAll(reason: CeleryError): void {
-    for (const taskId of [...this.#tasks.keys()]) this.end(taskId, reason)
+    for (const taskId of Array.from(this.#tasks.keys())) this.end(taskId, reason)
   }
 
   /** Ends all who wait, and who comes later. */

@@ -6,8 +6,14 @@ import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import { decodeMeta } from '../../protocol/result.ts'
 import type { BackendDeps } from '../../src/backends/deps.ts'
+import { keyValue } from '../../src/backends/key-value.ts'
 import { RedisBackend } from '../../src/backends/redis.ts'
+import { RedisLink } from '../../src/backends/redis/link.ts'
+import { ResultReader } from '../../src/backends/redis/reader.ts'
+import { ResultSubscriber } from '../../src/backends/redis/subscriber.ts'
 import { BackendError } from '../../src/errors.ts'
+import { openRedis } from '../../src/redis.ts'
+import { SILENT } from '../../src/runtime/log.ts'
 import { AsyncResult } from '../../src/results/async-result.ts'
 import { backendContract } from '../contracts/backend.ts'
 import { backendDeps, exception, meta } from '../support/backend.ts'
@@ -36,6 +42,7 @@ describe('the Redis backend', () => {
   before(async () => {
     url = await redisUrl()
     redis = new Redis(url)
+    redis.on('error', () => {}) // the server may be gone before it
   })
   after(() => redis.disconnect())
   afterEach(async () => {
@@ -148,6 +155,68 @@ describe('the Redis backend', () => {
     )
     expect((await calls()) - before).to.be.below(40)
     expect((await backend.fetch('b1999')).result).to.equal(1999)
+  })
+
+  it('stores what comes in the very moment that another store ends', async () => {
+    const backend = open()
+    const chain = async (name: string): Promise<void> => {
+      for (let n = 0; n < 50; n += 1) await backend.store(meta(`${name}-${n}`, 'SUCCESS'))
+    }
+    await within(10, Promise.all(Array.from({ length: 50 }, (_, n) => chain(`chain-${n}`))))
+  })
+
+  it('fails one result that the server refuses, not those that travel with it', async () => {
+    const backend = open()
+    await redis.lpush(key('list'), 'what is this')
+    const stores = ['a1', 'list', 'a2'].map((id) => backend.store(meta(id, 'SUCCESS')))
+    const answers = await Promise.allSettled(stores)
+    expect(answers.map(({ status }) => status)).to.deep.equal([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ])
+    expect(String((answers[1] as PromiseRejectedResult).reason)).to.contain('WRONGTYPE')
+    await redis.del(key('list'))
+  })
+
+  it('finds, after a while, what was stored without a word', async () => {
+    const log = SILENT
+    const policy = { maxRetries: 1, intervalStart: 0, intervalStep: 0, intervalMax: 0 }
+    const link = (): RedisLink => new RedisLink({ open: () => openRedis(url), policy, log })
+    const readLink = link()
+    const reader = new ResultReader(readLink)
+    const subscriber = new ResultSubscriber({
+      link: link(),
+      read: (from) => reader.read(from),
+      keyValue: keyValue(backendDeps()),
+      rereadInterval: 0.05,
+    })
+    const seen: unknown[] = []
+    subscriber.subscribe('mute', { onMeta: ({ result }) => seen.push(result) })
+    for (const result of [1, 2]) {
+      await redis.set(key('mute'), `{"status": "PROGRESS", "result": ${result}}`)
+      await until(() => seen.includes(result))
+    }
+    await new Promise((resolve) => setTimeout(resolve, 150)) // two more looks
+    expect(seen).to.deep.equal([1, 2])
+    subscriber.close()
+    readLink.close()
+  })
+
+  it('waits for a server that is out of memory', async () => {
+    const server = await startRedis()
+    const admin = new Redis(server.url)
+    const backend = open({ transportOptions: { retryPolicy: { intervalMax: 0.05 } } }, server.url)
+    await backend.store(meta('before', 'SUCCESS'))
+    await admin.config('SET', 'maxmemory', '1')
+    const stored = backend.store(meta('after', 'SUCCESS', 1))
+    await until(async () => (await admin.info('errorstats')).includes('errorstat_OOM'))
+    await admin.config('SET', 'maxmemory', '0')
+    await within(5, stored)
+    expect((await backend.fetch('after')).result).to.equal(1)
+    admin.disconnect()
+    await backend.close()
+    await server.stop()
   })
 
   it('goes on when the server has forgotten its scripts', async () => {

@@ -37,8 +37,8 @@ export class ResultReader {
       void this.#link
         .retry('cannot read a result', (redis) => redis.mgetBuffer(keys), POLICY)
         .then(
-          (values) => batch.forEach(({ resolve }, index) => resolve(values[index] ?? null)),
-          (error: unknown) => batch.forEach(({ reject }) => reject(error as Error)),
+          (values) => batch.forEach((entry, index) => entry.resolve(values[index] ?? null)),
+          (error: unknown) => batch.forEach((entry) => entry.reject(error as Error)),
         )
     }
   }

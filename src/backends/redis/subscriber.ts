@@ -35,7 +35,7 @@ export class ResultSubscriber {
   /** Tasks whose channel or value is to be looked after. */
   readonly #touched = new Set<string>()
   #listening: Redis | undefined
-  #running: Promise<void> | undefined
+  #running = false
   #rereads: NodeJS.Timeout | undefined
   #reread: IterableIterator<string> | undefined
   #closed = false
@@ -61,17 +61,19 @@ export class ResultSubscriber {
   #touch(taskId: string): void {
     if (this.#closed) return
     this.#touched.add(taskId)
-    this.#running ??= this.#run().finally(() => (this.#running = undefined))
+    if (!this.#running) void this.#run()
   }
 
   /** One round at a time; what comes meanwhile goes along with the next. */
   async #run(): Promise<void> {
+    this.#running = true
     await new Promise((resolve) => setImmediate(resolve))
     this.#tendRereads()
     while (this.#touched.size > 0 && !this.#closed) {
       if (this.#idle()) this.#touched.clear()
       else await this.#tryRound()
     }
+    this.#running = false
     this.#tendRereads()
   }
 

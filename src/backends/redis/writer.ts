@@ -95,7 +95,8 @@ export class ResultWriter {
   readonly #expires: number
   #line: Entry[] = []
   #bytes = 0
-  #running: Promise<void> | undefined
+  #running = false
+  #done: Promise<void> | undefined
 
   constructor({ link, expires, serializer }: WriterOptions) {
     this.#link = link
@@ -115,13 +116,13 @@ export class ResultWriter {
     return new Promise<void>((resolve, reject) => {
       this.#line.push({ key, value, resolve, reject })
       this.#bytes += value.length
-      this.#running ??= this.#run().finally(() => (this.#running = undefined))
+      if (!this.#running) this.#done = this.#run()
     })
   }
 
   /** Resolves when nothing waits any more, stored or failed. */
   async flushed(): Promise<void> {
-    await this.#running
+    await this.#done
   }
 
   #refuse(value: Buffer): Error | undefined {
@@ -136,6 +137,7 @@ export class ResultWriter {
   }
 
   async #run(): Promise<void> {
+    this.#running = true
     await new Promise((resolve) => setImmediate(resolve))
     while (this.#line.length > 0) {
       let batch = this.#take()
@@ -145,9 +147,11 @@ export class ResultWriter {
         if (batch.length > 0) throw new Error(replies.find(isTransient))
       }
       await this.#link.retry('cannot store a result', work).catch((error: unknown) => {
-        for (const { reject } of batch) reject(error as Error)
+        for (const entry of batch) entry.reject(error as Error)
       })
     }
+    // in the same step as the look at the line: what comes now starts a run of its own
+    this.#running = false
   }
 
   #take(): readonly Entry[] {
@@ -165,7 +169,9 @@ export class ResultWriter {
   async #send(redis: Redis, batch: readonly Entry[]): Promise<readonly string[]> {
     const args = [
       ...batch.map(({ key }) => key),
-      ...[this.#expires, this.#test.last, this.#test.pattern],
+      this.#expires,
+      this.#test.last,
+      this.#test.pattern,
       ...batch.map(({ value }) => value),
     ]
     try {
