@@ -1,6 +1,6 @@
 /** What a channel has in hand: counted against its prefetch, settled or given back, one by one. */
 
-import { CeleryError, DecodeError, OperationalError } from '../../errors.ts'
+import { CeleryError } from '../../errors.ts'
 import { decodeEnvelope, type Envelope } from '../../../protocol/virtual/envelope.ts'
 import { redisError, redisFault } from '../../redis.ts'
 import { RedisDelivery, type Outcome, type Settle } from './delivery.ts'

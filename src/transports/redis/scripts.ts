@@ -194,15 +194,19 @@ return { lease, items, refused, more }
  * @see kombu 5.6, transport/redis.py, `QoS.ack`: there a late ack removes the next holder's entry
  */
 export const SETTLE: Script = script(String.raw`
-local lost = {}
-for i = 1, #ARGV, 2 do
-  local lease = redis.call('ZSCORE', KEYS[2], ARGV[i])
-  if lease and tonumber(lease) == tonumber(ARGV[i + 1]) then
-    redis.call('ZREM', KEYS[2], ARGV[i])
-    redis.call('HDEL', KEYS[1], ARGV[i])
+local tags, lost, ours = {}, {}, {}
+for i = 1, #ARGV, 2 do tags[#tags + 1] = ARGV[i] end
+local leases = redis.call('ZMSCORE', KEYS[2], unpack(tags))
+for i, tag in ipairs(tags) do
+  if leases[i] and tonumber(leases[i]) == tonumber(ARGV[2 * i]) then
+    ours[#ours + 1] = tag
   else
-    lost[#lost + 1] = ARGV[i]
+    lost[#lost + 1] = tag
   end
+end
+if #ours > 0 then
+  redis.call('ZREM', KEYS[2], unpack(ours))
+  redis.call('HDEL', KEYS[1], unpack(ours))
 end
 return lost
 `)

@@ -103,8 +103,8 @@ export class Unacked {
   async bury(lease: Lease, raw: string): Promise<void> {
     lease.state = 'returning'
     await this.#renewing
-    const { unacked, unackedIndex, queue } = this.#keys
-    const keys = [unacked, unackedIndex, deadKey(queue(lease.queue))]
+    const dead = deadKey(this.#keys.queue(lease.queue))
+    const keys = [this.#keys.unacked, this.#keys.unackedIndex, dead]
     await run(this.#options.client, RESTORE, keys, ['LPUSH', lease.tag, lease.score, raw, 1])
     this.#leases.delete(lease.tag)
   }

@@ -108,7 +108,7 @@ describe('the layout of the Redis transport', () => {
     expect(await stored()).to.deep.equal(lists(keys_after))
     const members = await bench.redis.smembers('_kombu.binding.ktopic')
     expect(members.toSorted()).to.deep.equal(
-      (keys_after['_kombu.binding.ktopic']?.value as string[]).toSorted(),
+      (keys_after['_kombu.binding.ktopic'] as { value: string[] }).value.toSorted(),
     )
   })
 
@@ -293,8 +293,8 @@ describe('the layout of the Redis transport', () => {
       await channel.publish(message({ p }, p), { exchange: '', routingKey: queue })
     }
     const order: string[] = []
-    const push = ({ queue, message }: Delivery): void =>
-      void order.push(queue + message.body.toString())
+    const push = (delivery: Delivery): void =>
+      void order.push(delivery.queue + delivery.message.body.toString())
     await Promise.all(['a', 'b'].map((queue) => channel.consume(queue, push)))
     await until(() => order.length === 4)
     expect(order).to.deep.equal(['b{"p": 0}', 'a{"p": 3}', 'b{"p": 3}', 'a{"p": 9}'])
