@@ -31,8 +31,19 @@ describe('an app for tests', () => {
 describe('the public face', () => {
   it('has the words of Celery', () => {
     expect(celeriac).to.include.keys(
-      ...['Celery', 'chain', 'AsyncResult', 'Ignore', 'Reject', 'Retry', 'TaskError', 'states'],
-      ...['beforeTaskPublish', 'taskPrerun', 'workerReady', 'PythonDateTime', 'consoleLogger'],
+      'Celery',
+      'chain',
+      'AsyncResult',
+      'Ignore',
+      'Reject',
+      'Retry',
+      'TaskError',
+      'states',
+      'beforeTaskPublish',
+      'taskPrerun',
+      'workerReady',
+      'PythonDateTime',
+      'consoleLogger',
     )
   })
 
