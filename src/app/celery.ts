@@ -189,9 +189,12 @@ export class Celery implements TaskHost, AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await this.#producer?.close()
-    await this.#backend?.close()
-    await this.#connection?.close()
+    try {
+      await this.#producer?.close()
+      await this.#backend?.close()
+    } finally {
+      await this.#connection?.close()
+    }
   }
 
   #refuseWhenClosed(): void {
