@@ -3,7 +3,6 @@
 import type { Channel as RawChannel } from 'amqplib'
 import type { Binding, Exchange, Queue } from '../../messaging/entity.ts'
 import type { DeclaredQueue } from '../../messaging/transport.ts'
-import { refusal } from './errors.ts'
 import type { Link, OpenChannel } from './link.ts'
 
 export class Admin {
@@ -76,11 +75,7 @@ export class Admin {
   async #call<T>(what: string, rpc: (raw: RawChannel) => Promise<T>): Promise<T> {
     if (!this.#channel?.open) this.#channel = await this.#link.open(() => {})
     const { raw } = this.#channel
-    return await this.#link
-      .call(what, () => rpc(raw))
-      .catch((error: unknown) => {
-        throw this.#link.lost ?? refusal(error, what)
-      })
+    return await this.#link.call(what, () => rpc(raw))
   }
 }
 

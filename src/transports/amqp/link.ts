@@ -2,8 +2,9 @@
 
 import type { Channel as RawChannel, ChannelModel } from 'amqplib'
 import type { Logger } from '../../runtime/log.ts'
-import { OperationalError } from '../../errors.ts'
+import { CeleryError, OperationalError } from '../../errors.ts'
 import { deadline } from '../../runtime/retry.ts'
+import { refusal } from './errors.ts'
 import { channelNumber, Frames } from './frames.ts'
 
 /** Seconds that the broker may take for an answer. */
@@ -88,7 +89,12 @@ export class Link {
       if (!this.blocked) this.frames.destroy(error)
       return error
     }
-    return await deadline(rpc(), RPC_TIMEOUT, silent)
+    try {
+      return await deadline(rpc(), RPC_TIMEOUT, silent)
+    } catch (error) {
+      if (error instanceof CeleryError) throw error
+      throw this.lost ?? refusal(error, what)
+    }
   }
 
   /** Closes a channel, as far as the broker lets us; never rejects. */

@@ -1,10 +1,9 @@
 /** Consumes queues on a channel, within a prefetch count, and settles what was delivered. */
 
-import type { Channel as RawChannel, ConsumeMessage, GetMessage } from 'amqplib'
+import type { ConsumeMessage, GetMessage } from 'amqplib'
 import type { Message } from '../../../protocol/message.ts'
 import { LeaseLostError } from '../../errors.ts'
 import type { ConsumeOptions, Consumption, Delivery } from '../../messaging/transport.ts'
-import { refusal } from './errors.ts'
 import type { ReadContent } from './frames.ts'
 import type { Content } from './properties.ts'
 import type { Link, OpenChannel } from './link.ts'
@@ -59,14 +58,16 @@ export class Receiver {
       if (delivery !== undefined) onDelivery(delivery)
     }
     cancelled.add(onCancel)
-    const { consumerTag } = await this.#call(`consume queue '${queue}'`, channel, (raw) =>
-      raw.consume(queue, receive, { noAck }),
+    const { consumerTag } = await this.#link.call(`consume queue '${queue}'`, () =>
+      channel.raw.consume(queue, receive, { noAck }),
     )
     const cancel = async (): Promise<void> => {
       if (!cancelled.delete(onCancel) || !channel.open) return
-      await this.#call('basic.cancel', channel, (raw) => raw.cancel(consumerTag)).catch(() => {
-        // The channel has closed meanwhile, and the consumer with it.
-      })
+      await this.#link
+        .call('basic.cancel', () => channel.raw.cancel(consumerTag))
+        .catch(() => {
+          // The channel has closed meanwhile, and the consumer with it.
+        })
     }
     return { queue, cancel }
   }
@@ -103,22 +104,11 @@ export class Receiver {
     const wasGlobal = receiving.qos.endsWith('true')
     receiving.qos = wanted
     const prefetch = this.#prefetch
-    await this.#call('basic.qos', receiving.channel, async (raw) => {
+    const { raw } = receiving.channel
+    await this.#link.call('basic.qos', async () => {
       if (wasGlobal && !global) await raw.prefetch(0, true)
       await raw.prefetch(prefetch, global)
     })
-  }
-
-  async #call<T>(
-    what: string,
-    { raw }: OpenChannel,
-    rpc: (raw: RawChannel) => Promise<T>,
-  ): Promise<T> {
-    return await this.#link
-      .call(what, () => rpc(raw))
-      .catch((error: unknown) => {
-        throw this.#link.lost ?? refusal(error, what)
-      })
   }
 
   #delivery(
@@ -151,8 +141,8 @@ export class Receiver {
   async get(queue: string, noAck: boolean): Promise<Delivery | undefined> {
     const { channel } = await this.#open()
     for (;;) {
-      const raw = await this.#call(`get from queue '${queue}'`, channel, (c) =>
-        c.get(queue, { noAck }),
+      const raw = await this.#link.call(`get from queue '${queue}'`, () =>
+        channel.raw.get(queue, { noAck }),
       )
       if (raw === false) return undefined
       const delivery = this.#delivery(channel, queue, asConsumed(raw), noAck)

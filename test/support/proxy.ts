@@ -1,0 +1,74 @@
+/** A TCP proxy in front of a server, which can cut, stall and refuse connections. */
+
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+
+export class Proxy {
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  readonly #target: { readonly host: string; readonly port: number }
+  #stalled = false
+
+  constructor(target: { readonly host: string; readonly port: number }) {
+    this.#target = target
+    this.#server = createServer((client) => this.#accept(client))
+  }
+
+  async start(): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
+    return this
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** The same URL, by way of the proxy. */
+  url(url: string): string {
+    return url.replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${this.port}`)
+  }
+
+  get connections(): number {
+    return this.#sockets.size / 2
+  }
+
+  #accept(client: Socket): void {
+    const server = connect(this.#target)
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      this.#sockets.add(from)
+      from.on('data', (data) => {
+        if (!this.#stalled) to.write(data)
+      })
+      from.on('error', () => {})
+      from.on('close', () => {
+        this.#sockets.delete(from)
+        to.destroy()
+      })
+    }
+  }
+
+  /** Ends every connection at once, as a reset does. */
+  async cut(): Promise<void> {
+    const closed = [...this.#sockets].map(
+      (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
+    )
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+    await Promise.all(closed)
+  }
+
+  /** From now on nothing arrives any more, though nobody hangs up. */
+  stall(): void {
+    this.#stalled = true
+  }
+
+  unstall(): void {
+    this.#stalled = false
+  }
+
+  async stop(): Promise<void> {
+    await this.cut()
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()))
+  }
+}
