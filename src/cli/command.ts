@@ -117,18 +117,25 @@ export function reportUsage(output: Output, program: Command, error: UsageError)
     output.error(WRONG_APP_OPTION(option, command.name()))
   }
   const usage = `Usage: ${path} ${command.usage()}\nTry '${path} --help' for help.\n`
-  process.stderr.write(`${usage}\nError: ${error.message}\n`)
+  output.warn(`${usage}\nError: ${error.message}`)
 }
 
 /** What commander found wrong, in click's words; undefined when it only showed help. */
 export function toUsageError(error: CommanderError, command: Command): UsageError | undefined {
   if (error.exitCode === 0 || error.code === 'commander.help') return undefined
+  if (error.code === 'commander.excessArguments') return excess(command)
   const text = error.message.replace(/^error: /, '')
   for (const [pattern, words] of MESSAGES) {
     const match = pattern.exec(text)
     if (match !== null) return new UsageError(words(match[1] ?? '', match[2]), command)
   }
   return new UsageError(text, command)
+}
+
+function excess(command: Command): UsageError {
+  const extra = command.args.slice(command.registeredArguments.length)
+  const noun = extra.length === 1 ? 'argument' : 'arguments'
+  return new UsageError(`Got unexpected extra ${noun} (${extra.join(' ')})`, command)
 }
 
 type Words = (name: string, similar: string | undefined) => string
@@ -152,5 +159,4 @@ const MESSAGES: readonly (readonly [RegExp, Words])[] = [
     /^option '(?:-\w, )?(--[\w-]+|-\w)[^']*' argument missing/,
     (name) => `Option '${name}' requires an argument.`,
   ],
-  [/^too many arguments/, () => 'Got unexpected extra arguments'],
 ]

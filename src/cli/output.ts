@@ -3,29 +3,47 @@
 import { readFileSync } from 'node:fs'
 import { arch, release, type } from 'node:os'
 
+/** What is written to: the process, or a test's own. */
+export interface Streams {
+  readonly stdout: Stream
+  readonly stderr: Stream
+}
+
+interface Stream {
+  readonly isTTY?: boolean
+  write(text: string): unknown
+}
+
 /** Where a command writes to, and how. */
 export interface Output {
+  /** Whether the standard output may be coloured. */
   readonly color: boolean
   readonly quiet: boolean
   /** One line, or several, to the standard output. */
   echo(text: string): void
   /** The same to the standard error, in red. */
   error(text: string): void
+  /** The same to the standard error. */
+  warn(text: string): void
 }
 
 const COLORS = { red: 31, cyan: 36 } as const
 
 export interface OutputOptions {
+  /** False when `--no-color` was given. */
   readonly color: boolean
   readonly quiet: boolean
 }
 
-export function consoleOutput({ color, quiet }: OutputOptions): Output {
+/** Colours are for terminals, unless NO_COLOR is set. @see https://no-color.org */
+export function outputTo({ stdout, stderr }: Streams, { color, quiet }: OutputOptions): Output {
+  const wanted = ({ isTTY }: Stream): boolean => color && isTTY === true && !process.env['NO_COLOR']
   return {
-    color,
+    color: wanted(stdout),
     quiet,
-    echo: (text) => void process.stdout.write(`${text}\n`),
-    error: (text) => void process.stderr.write(`${paint(text, 'red', color)}\n`),
+    echo: (text) => void stdout.write(`${text}\n`),
+    error: (text) => void stderr.write(`${paint(text, 'red', wanted(stderr))}\n`),
+    warn: (text) => void stderr.write(`${text}\n`),
   }
 }
 

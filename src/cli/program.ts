@@ -10,12 +10,11 @@ import {
   toUsageError,
   UsageError,
   type Action,
-  type CommandContext,
 } from './command.ts'
 import { defineCall, runCall } from './commands/call.ts'
 import { defineResult, runResult } from './commands/result.ts'
 import { defineWorker, prepareWorker, runWorker } from './commands/worker.ts'
-import { consoleOutput, versionBanner, type Output } from './output.ts'
+import { outputTo, versionBanner, type Output, type OutputOptions, type Streams } from './output.ts'
 
 export interface Program {
   readonly program: Command
@@ -48,9 +47,9 @@ const COMMANDS: readonly Definition[] = [
 ]
 
 /** @see celery 5.6, bin/celery.py */
-export function defineProgram(): Program {
+export function defineProgram(streams: Streams): Program {
   let exitcode = EX_OK
-  const program = silence(new Command('celeriac'))
+  const program = silence(new Command('celeriac'), streams)
   program.usage('[OPTIONS] COMMAND [ARGS]...').enablePositionalOptions()
   addOption(program, '-A, --app <module>', 'The module of the app: ./app.js or ./app.js:name', text)
   addOption(program, '-b, --broker <url>', 'URL of the broker, in place of brokerUrl', text)
@@ -64,43 +63,54 @@ export function defineProgram(): Program {
   addFlag(program, '-C, --no-color', 'No colours; NO_COLOR in the environment does the same')
   addFlag(program, '-q, --quiet', 'No banner')
   addFlag(program, '--version', 'Show the version')
-  program.allowExcessArguments().action(() => showVersionOrHelp(program))
+  program.allowExcessArguments().action(() => showVersionOrHelp(program, streams))
   for (const { name, define, prepare, run } of COMMANDS) {
-    const command = silence(program.command(name))
+    const command = silence(program.command(name), streams)
     define(command)
+    command.allowExcessArguments(false)
     command.action(async (...given: unknown[]) => {
       const args = given.slice(0, -2) as readonly string[]
       prepare?.(command.opts() as never)
-      exitcode = await carryOut(program.opts(), run, command.opts(), args)
+      const output = outputTo(streams, outputOptions(program.opts()))
+      const context = { output, args, options: command.opts() }
+      exitcode = await carryOut(program.opts(), run, context)
     })
   }
   return { program, exitcode: () => exitcode }
 }
 
-/** Errors are ours to tell, in click's form; help goes to where it always goes. */
-function silence(command: Command): Command {
-  command.configureOutput({ outputError: () => {} })
+/** Errors are ours to tell, in click's form. */
+function silence(command: Command, { stdout, stderr }: Streams): Command {
+  command.configureOutput({
+    writeOut: (text) => void stdout.write(text),
+    writeErr: (text) => void stderr.write(text),
+    outputError: () => {},
+  })
   return command.exitOverride((error) => {
     throw toUsageError(error, command) ?? error
   })
 }
 
-function showVersionOrHelp(program: Command): void {
-  const { version, color } = program.opts<GlobalOptions>()
+function showVersionOrHelp(program: Command, streams: Streams): void {
+  const globals = program.opts<GlobalOptions>()
   const [unknown] = program.args
   if (unknown !== undefined) throw new UsageError(`No such command '${unknown}'.`)
-  if (version === true) outputOf({ color }).echo(versionBanner())
-  else program.outputHelp()
+  if (globals.version !== true) program.outputHelp()
+  else outputTo(streams, outputOptions(globals)).echo(versionBanner())
+}
+
+interface Called {
+  readonly output: Output
+  readonly options: unknown
+  readonly args: readonly string[]
 }
 
 /** The options before the command first: they change where the app is found and what it is told. */
 async function carryOut(
   globals: GlobalOptions,
   run: Action<never>,
-  options: unknown,
-  args: readonly string[],
+  { output, options, args }: Called,
 ): Promise<number> {
-  const output = outputOf(globals)
   if (globals.version === true) {
     output.echo(versionBanner())
     return EX_OK
@@ -112,14 +122,12 @@ async function carryOut(
   }
   const app = await appOf(globals.app)
   try {
-    const context: CommandContext = { app, output }
-    return await run(context, options as never, args)
+    return await run({ app, output }, options as never, args)
   } finally {
     await app.close()
   }
 }
 
-function outputOf({ color, quiet }: Pick<GlobalOptions, 'color' | 'quiet'>): Output {
-  const wanted = color && !process.env['NO_COLOR'] && process.stdout.isTTY === true
-  return consoleOutput({ color: wanted, quiet: quiet === true })
+function outputOptions({ color, quiet }: GlobalOptions): OutputOptions {
+  return { color, quiet: quiet === true }
 }

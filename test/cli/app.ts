@@ -1,0 +1,32 @@
+/** The app of the command line's tests; broker and backend come from the environment. */
+
+import { writeFileSync } from 'node:fs'
+import { Celery } from '../../src/app/celery.ts'
+
+export const app = new Celery('cli')
+
+app.task('cli.add', (x: number, y: number) => x + y)
+app.task('cli.give', (value: unknown) => value)
+app.task('cli.boom', () => {
+  throw new RangeError('boom')
+})
+/** Writes that it began, waits, writes that it ended. */
+const wait = async (file: string, seconds: number): Promise<void> => {
+  writeFileSync(`${file}.began`, '')
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000))
+  writeFileSync(`${file}.ended`, '')
+}
+app.task('cli.wait', wait)
+app.task('cli.late', { acksLate: true }, wait)
+app.task('cli.reject', () => {
+  void Promise.reject(new Error('nobody awaits me'))
+})
+app.task('cli.throw', () => {
+  setTimeout(() => {
+    throw new Error('out of a timer')
+  })
+})
+app.task('cli.block', (seconds: number) => {
+  const end = Date.now() + seconds * 1000
+  while (Date.now() < end);
+})
