@@ -1,6 +1,6 @@
 /** What a command is, how its options are read, and how it says what was wrong with them. */
 
-import { Command, CommanderError, Option } from 'commander'
+import { Option, type Command, type CommanderError } from 'commander'
 import type { Celery } from '../app/celery.ts'
 import type { Output } from './output.ts'
 
@@ -67,7 +67,7 @@ function environmentName(command: Command, option: Option): string {
   return words.join('_').toUpperCase().replaceAll('-', '_')
 }
 
-export const text: Reader<string> = (value) => value
+export const anything: Reader<string> = (value) => value
 
 export const integer: Reader<number> = (value) => {
   if (!/^\s*[+-]?\d+\s*$/.test(value)) throw new Error(`'${value}' is not a valid integer.`)

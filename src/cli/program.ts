@@ -6,7 +6,7 @@ import {
   addFlag,
   addOption,
   EX_OK,
-  text,
+  anything,
   toUsageError,
   UsageError,
   type Action,
@@ -19,7 +19,7 @@ import { outputTo, versionBanner, type Output, type OutputOptions, type Streams 
 export interface Program {
   readonly program: Command
   /** Of the command that ran. */
-  exitcode(): number
+  readonly exitcode: () => number
 }
 
 interface GlobalOptions {
@@ -34,7 +34,7 @@ interface GlobalOptions {
 
 interface Definition {
   readonly name: string
-  define(command: Command): void
+  readonly define: (command: Command) => void
   /** What must be said before the app is loaded: its logger is made then. */
   readonly prepare?: (options: never) => void
   readonly run: Action<never>
@@ -51,15 +51,20 @@ export function defineProgram(streams: Streams): Program {
   let exitcode = EX_OK
   const program = silence(new Command('celeriac'), streams)
   program.usage('[OPTIONS] COMMAND [ARGS]...').enablePositionalOptions()
-  addOption(program, '-A, --app <module>', 'The module of the app: ./app.js or ./app.js:name', text)
-  addOption(program, '-b, --broker <url>', 'URL of the broker, in place of brokerUrl', text)
+  addOption(
+    program,
+    '-A, --app <module>',
+    'The module of the app: ./app.js or ./app.js:name',
+    anything,
+  )
+  addOption(program, '-b, --broker <url>', 'URL of the broker, in place of brokerUrl', anything)
   addOption(
     program,
     '--result-backend <url>',
     'URL of the backend, in place of resultBackend',
-    text,
+    anything,
   )
-  addOption(program, '--workdir <path>', 'Change to this directory first', text)
+  addOption(program, '--workdir <path>', 'Change to this directory first', anything)
   addFlag(program, '-C, --no-color', 'No colours; NO_COLOR in the environment does the same')
   addFlag(program, '-q, --quiet', 'No banner')
   addFlag(program, '--version', 'Show the version')
@@ -70,7 +75,7 @@ export function defineProgram(streams: Streams): Program {
     command.allowExcessArguments(false)
     command.action(async (...given: unknown[]) => {
       const args = given.slice(0, -2) as readonly string[]
-      prepare?.(command.opts() as never)
+      prepare?.(command.opts())
       const output = outputTo(streams, outputOptions(program.opts()))
       const context = { output, args, options: command.opts() }
       exitcode = await carryOut(program.opts(), run, context)

@@ -75,8 +75,8 @@ export function oneLine(text: string): string {
   return printable(text).replace(/[\n\t]/g, escapeCharacter)
 }
 
-// eslint-disable-next-line no-control-regex -- these characters are what is looked for
 const UNPRINTABLE =
+  // oxlint-disable-next-line no-control-regex -- these characters are what is looked for
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 function escapeCharacter(character: string): string {

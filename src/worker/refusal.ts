@@ -52,7 +52,7 @@ export interface RefusalContext {
   readonly settlements: Settlements
   readonly verdicts: Verdicts
   /** Tells whoever listens. */
-  onRefused(delivery: Delivery, error: Error): void
+  readonly onRefused: (delivery: Delivery, error: Error) => void
 }
 
 /**

@@ -43,7 +43,7 @@ export interface RequestContext {
   /** For tasks that have none of their own, and messages that name none. */
   readonly defaultLimit: TimeLimit
   /** Stores REVOKED, unless the task's results are ignored, then tells whoever listens. */
-  onRevoked(request: Request, expired: boolean): Promise<void>
+  readonly onRevoked: (request: Request, expired: boolean) => Promise<void>
 }
 
 /** When it may run and until when, in milliseconds since 1970. */
@@ -205,18 +205,8 @@ export function settlementOf(
   policy: Pick<TaskPolicy, 'acksOnFailureOrTimeout'>,
   timedOut: boolean,
 ): Settle {
-  switch (outcome.state) {
-    case 'SUCCESS':
-    case 'RETRY':
-    case 'IGNORED':
-    case 'DUPLICATE':
-      return 'ack'
-    case 'REJECTED':
-      return outcome.requeue ? 'requeue' : 'reject'
-    case 'FAILURE':
-      if (policy.acksOnFailureOrTimeout) return 'ack'
-      return timedOut ? 'requeue' : 'reject'
-    case 'INTERNAL_ERROR':
-      return policy.acksOnFailureOrTimeout ? 'ack' : 'reject'
-  }
+  if (outcome.state === 'REJECTED') return outcome.requeue ? 'requeue' : 'reject'
+  const failed = outcome.state === 'FAILURE' || outcome.state === 'INTERNAL_ERROR'
+  if (!failed || policy.acksOnFailureOrTimeout) return 'ack'
+  return timedOut ? 'requeue' : 'reject'
 }

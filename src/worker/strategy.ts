@@ -22,9 +22,9 @@ export interface StrategyContext extends RequestContext, RefusalContext {
   readonly timer: Timer
   readonly prefetch: Pick<Prefetch, 'increment' | 'decrement'>
   /** Undefined when no task of that name is registered. */
-  policy(task: string): TaskPolicy | undefined
+  readonly policy: (task: string) => TaskPolicy | undefined
   /** Tells whoever listens. */
-  onReceived(request: Request): void
+  readonly onReceived: (request: Request) => void
 }
 
 /** @see celery 5.6, worker/strategy.py, `default` */
@@ -51,7 +51,7 @@ export class Strategy {
   drop(): void {
     const { timer, state } = this.#context
     timer.clear()
-    for (const request of [...state.scheduled]) {
+    for (const request of state.scheduled) {
       this.#unschedule(request)
       request.onDropped()
     }

@@ -8,7 +8,7 @@ interface PoolCase {
   readonly name: string
   /** How many jobs run at a time when three are asked for. */
   readonly size: number
-  open(runner: Runner<string>): Pool<string>
+  readonly open: (runner: Runner<string>) => Pool<string>
 }
 
 /** A runner whose jobs end when the test says so. */
@@ -164,9 +164,9 @@ export function poolContract({ name, size, open }: PoolCase): void {
 
     it('tells about itself', () => {
       const info = pool.info()
-      expect(info.implementation).to.be.a('string').that.is.not.empty
+      expect(info.implementation).to.match(/./)
       expect(info.maxConcurrency).to.equal(size)
-      expect(info.processes).to.not.be.empty
+      expect(info.processes.length).to.be.at.least(1)
     })
   })
 }

@@ -8,13 +8,13 @@ import { Harness } from './harness.ts'
 type Raw = Partial<Message>
 
 const body = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
-const good = { task: 't.add', id: 'bad' }
+const HEADERS = { task: 't.add', id: 'bad' }
 const deep = '['.repeat(5000) + ']'.repeat(5000)
 /** A message that is right but for what is given. */
 const bad = (raw: Raw, headers: Record<string, unknown> = {}): Raw => ({
   body: body([[1, 2], {}, {}]),
   ...raw,
-  headers: { ...good, ...headers },
+  headers: { ...HEADERS, ...headers },
 })
 
 /** What kills or silences a real worker, and more. @see celery 5.6.2, `worker/strategy.py`, `worker/request.py` */

@@ -358,7 +358,9 @@ describe('worker/worker', () => {
       await note.applyAsync(['eta'], { countdown: 0.3 })
       await until(() => worker.state.scheduled.size === 1 && worker.state.reserved.size === 2)
       await harness.breakConnections()
-      await until(() => harness.logs('info').filter((line) => /^Connected/.test(line)).length === 2)
+      await until(
+        () => harness.logs('info').filter((line) => line.startsWith('Connected')).length === 2,
+      )
       gate.open('running')
       expect(await running.get({ timeout: 5 })).to.equal('running')
       await until(() => ran.length === 2)

@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from '../../../protocol/limits.ts'
 import { isPlainObject, type PlainObject } from '../../../protocol/plain.ts'
 import { parseIsoformat } from '../../../protocol/python/datetime.ts'
 import { loads } from '../../../protocol/serialization/json.ts'
-import { addOption, EX_OK, float, text, type Action, type Reader } from '../command.ts'
+import { addOption, EX_OK, float, anything, type Action, type Reader } from '../command.ts'
 
 export interface CallOptions {
   readonly args?: readonly unknown[]
@@ -27,10 +27,10 @@ export function defineCall(command: Command): void {
   addOption(command, '--eta <iso-8601>', 'scheduled time.', isoTime)
   addOption(command, '--countdown <float>', 'eta in seconds from now.', float)
   addOption(command, '--expires <iso-8601 or float>', 'expiry time.', isoTimeOrSeconds)
-  addOption(command, '--serializer <text>', 'task serializer.', text)
-  addOption(command, '--queue <text>', 'custom queue name.', text)
-  addOption(command, '--exchange <text>', 'custom exchange name.', text)
-  addOption(command, '--routing-key <text>', 'custom routing key.', text)
+  addOption(command, '--serializer <text>', 'task serializer.', anything)
+  addOption(command, '--queue <text>', 'custom queue name.', anything)
+  addOption(command, '--exchange <text>', 'custom exchange name.', anything)
+  addOption(command, '--routing-key <text>', 'custom routing key.', anything)
 }
 
 export const runCall: Action<CallOptions> = async ({ app, output }, options, [name = '']) => {

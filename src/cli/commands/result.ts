@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { repr } from '../../../protocol/python/repr.ts'
 import { TaskError } from '../../errors.ts'
-import { addFlag, addOption, EX_FAILURE, EX_OK, text, type Action } from '../command.ts'
+import { addFlag, addOption, EX_FAILURE, EX_OK, anything, type Action } from '../command.ts'
 
 export interface ResultOptions {
   readonly task?: string
@@ -14,7 +14,7 @@ export interface ResultOptions {
 export function defineResult(command: Command): void {
   command.description('Print the return value for a given task id.')
   command.usage('[OPTIONS] TASK_ID').argument('<task_id>')
-  addOption(command, '-t, --task <text>', 'Name of task (if custom backend).', text)
+  addOption(command, '-t, --task <text>', 'Name of task (if custom backend).', anything)
   addFlag(command, '--traceback', 'Show traceback instead.')
 }
 

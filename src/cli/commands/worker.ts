@@ -14,7 +14,7 @@ import {
   EX_FAILURE,
   float,
   integer,
-  text,
+  anything,
   type Action,
   type Reader,
 } from '../command.ts'
@@ -39,7 +39,7 @@ export interface WorkerCommandOptions {
 /** @see celery 5.6, bin/worker.py */
 export function defineWorker(command: Command): void {
   command.description('Start worker instance.').usage('[OPTIONS]')
-  addOption(command, '-n, --hostname <text>', "Set custom hostname (e.g., 'w1@%h').", text)
+  addOption(command, '-n, --hostname <text>', "Set custom hostname (e.g., 'w1@%h').", anything)
   addOption(command, '-l, --loglevel <level>', 'Logging level.', logLevel)
   addOption(command, '-O, --optimization <profile>', IGNORED, choice(['default', 'fair']))
   addOption(
@@ -119,10 +119,8 @@ async function runUntilClosed(app: Celery, worker: Worker, shutdown: Shutdown): 
 function workerOptions(options: WorkerCommandOptions): WorkerOptions {
   const { hostname, queues, excludeQueues, concurrency, pool } = options
   const { prefetchMultiplier, timeLimit, softTimeLimit } = options
-  return present({
-    ...{ hostname, queues, excludeQueues, concurrency, pool },
-    ...{ prefetchMultiplier, timeLimit, softTimeLimit },
-  })
+  const plan = { hostname, queues, excludeQueues, concurrency, pool, prefetchMultiplier }
+  return present({ ...plan, timeLimit, softTimeLimit })
 }
 
 function factsOf(app: Celery, worker: Worker, { loglevel }: WorkerCommandOptions): BannerFacts {
