@@ -2,7 +2,7 @@
 
 import type { Message } from '../../protocol/message.ts'
 import { CeleryError, OperationalError, TimeoutError, UnroutableError } from '../errors.ts'
-import { deadline, delay, interval, type RetryPolicy } from '../runtime/retry.ts'
+import { deadline, delay, interval, reasonOf, type RetryPolicy } from '../runtime/retry.ts'
 import type { Connection } from './connection.ts'
 import type { Exchange, ExchangeType, Queue } from './entity.ts'
 import { Semaphore } from './semaphore.ts'
@@ -86,6 +86,7 @@ export class Producer {
     if (this.#closing !== undefined) {
       return Promise.reject(new OperationalError('the producer is closed'))
     }
+    if (request.signal?.aborted) return Promise.reject(reasonOf(request.signal))
     const call: Call = { message, request, over: false }
     const session = this.#ready(request)
     const work =
