@@ -247,6 +247,11 @@ class ResultGroup implements ResultNode {
     this.parent = parent
   }
 
+  /** The results of all members, in their order; rejects with the first failure. */
+  get(options: GetOptions = {}): Promise<unknown[]> {
+    return Promise.all(this.results.map((member) => member.get(options)))
+  }
+
   asTuple(): ResultTuple {
     return groupTuple(this)
   }

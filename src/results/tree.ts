@@ -10,6 +10,8 @@ export interface ResultNode {
   readonly parent: ResultNode | undefined
   /** The members of a group; undefined for a task. */
   readonly results?: readonly ResultNode[]
+  /** The result; rejects when it failed. */
+  get(options?: { readonly timeout?: number | undefined }): Promise<unknown>
   asTuple(): ResultTuple
   forget(): Promise<void>
 }
