@@ -48,13 +48,64 @@ interface Session {
 }
 
 /** One call of `publish` while it lasts. */
-interface Call {
+class Call {
   readonly message: Message
   readonly request: PublishRequest
+  readonly #resolve: () => void
+  readonly #reject: (error: Error) => void
+  readonly #timer: NodeJS.Timeout
+  readonly #onAbort: (() => void) | undefined
   /** Made when the call has to wait for something. */
-  abort?: AbortController
-  over: boolean
-  lastError?: unknown
+  #abort: AbortController | undefined
+  /** Where it waits for a slot. */
+  leaveLine: (() => void) | undefined
+  lastError: unknown
+  retries = 0
+  over = false
+
+  constructor(
+    message: Message,
+    request: PublishRequest,
+    settle: readonly [() => void, (error: Error) => void],
+    expire: (call: Call) => Error,
+  ) {
+    this.message = message
+    this.request = request
+    ;[this.#resolve, this.#reject] = settle
+    this.#timer = setTimeout(() => this.fail(expire(this)), request.timeout * 1000)
+    const { signal } = request
+    if (signal === undefined) return
+    this.#onAbort = (): void => this.fail(reasonOf(signal))
+    signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /** Aborts when the call is over. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    return this.#abort.signal
+  }
+
+  succeed(): void {
+    if (this.over) return
+    this.#end()
+    this.#resolve()
+  }
+
+  fail(error: Error): void {
+    if (this.over) return
+    this.#end()
+    this.#reject(error)
+    this.leaveLine?.()
+    this.#abort?.abort(error)
+  }
+
+  #end(): void {
+    this.over = true
+    clearTimeout(this.#timer)
+    if (this.#onAbort !== undefined) {
+      this.request.signal?.removeEventListener('abort', this.#onAbort)
+    }
+  }
 }
 
 export class Producer {
@@ -87,13 +138,13 @@ export class Producer {
       return Promise.reject(new OperationalError('the producer is closed'))
     }
     if (request.signal?.aborted) return Promise.reject(reasonOf(request.signal))
-    const call: Call = { message, request, over: false }
-    const session = this.#ready(request)
-    const work =
-      session !== undefined && this.#slots.tryAcquire()
-        ? this.#send(session, call).catch((error: unknown) => this.#persist(call, error))
-        : this.#persist(call)
-    return deadline(work, request.timeout, () => this.#expire(call), request.signal)
+    return new Promise((resolve, reject) => {
+      const call = new Call(message, request, [resolve, reject], (late) => this.#late(late))
+      const session = this.#ready(request)
+      if (session === undefined) void this.#persist(call)
+      else if (this.#slots.tryAcquire()) this.#send(session, call)
+      else this.#standInLine(call)
+    })
   }
 
   /** Waits, for a while, until what is in flight is confirmed; never rejects. */
@@ -123,63 +174,65 @@ export class Producer {
     return this.#connection.connected && session.generation === this.#connection.generation
   }
 
+  #standInLine(call: Call): void {
+    const enter = (): void => {
+      call.leaveLine = undefined
+      // The connection may have been lost meanwhile.
+      const session = call.over ? undefined : this.#ready(call.request)
+      if (session !== undefined) return this.#send(session, call)
+      this.#slots.release()
+      if (!call.over) void this.#persist(call)
+    }
+    call.leaveLine = (): void => this.#slots.leave(enter)
+    this.#slots.acquire(enter)
+  }
+
   /** Sends on a slot that was acquired, and gives the slot back. */
-  #send(session: Session, { message, request }: Call): Promise<void> {
-    const { exchange, routingKey, exchangeType, mandatory } = request
+  #send({ channel }: Session, call: Call): void {
+    const { exchange, routingKey, exchangeType, mandatory } = call.request
     const options = {
       exchange,
       routingKey,
       ...(exchangeType === undefined ? {} : { exchangeType }),
       ...(mandatory === undefined ? {} : { mandatory }),
     }
-    const release = (): void => this.#slots.release()
-    try {
-      const sent = session.channel.publish(message, options)
-      sent.then(release, release)
-      return sent
-    } catch (error) {
-      release()
-      return Promise.reject(error as Error)
-    }
+    channel.publish(call.message, options).then(
+      () => {
+        call.succeed()
+        this.#slots.release()
+      },
+      (error: unknown) => {
+        this.#slots.release()
+        void this.#persist(call, error as Error)
+      },
+    )
   }
 
-  /** Waits for what is missing and sends, as often as the policy allows. */
-  async #persist(call: Call, failure?: unknown): Promise<void> {
-    call.abort ??= new AbortController()
-    const signal = either(call.abort.signal, call.request.signal)
-    let error = failure
-    for (let retries = 0; ;) {
-      if (error !== undefined) {
-        await this.#beforeRetry(call, error, retries, signal)
-        retries += 1
-      }
+  /** After a failure, or with something missing: makes ready and sends, if the policy allows. */
+  async #persist(call: Call, failure?: Error): Promise<void> {
+    for (let error = failure; !call.over;) {
       try {
-        const session = await this.#prepare(call.request, signal)
-        await this.#slots.acquire(signal)
-        // Another may have found the connection lost while this one waited for its turn.
-        return await this.#send(session, call)
+        if (error !== undefined) await this.#beforeRetry(call, error)
+        await this.#prepare(call)
+        return this.#standInLine(call)
       } catch (caught) {
-        if (call.over || signal.aborted) throw caught
-        error = caught
+        if (error !== undefined && caught === error) return call.fail(error)
+        error = caught as Error
       }
     }
   }
 
-  /** Rejects with the error when it is final; else waits as long as the policy says. */
-  async #beforeRetry(
-    call: Call,
-    error: unknown,
-    retries: number,
-    signal: AbortSignal,
-  ): Promise<void> {
+  /** Rejects with the same error when it is final; else waits as long as the policy says. */
+  async #beforeRetry(call: Call, error: Error): Promise<void> {
     call.lastError = error
-    if (call.over) throw error
+    const retries = call.retries
+    call.retries += 1
     if (error instanceof UnroutableError) return this.#forget(call.request, error, retries)
     const { retry = this.#retry } = call.request
     const retryable = error instanceof CeleryError && error.retryable
     if (!retryable || retry === false || this.#closing !== undefined) throw error
     if (retry.maxRetries !== null && retries >= retry.maxRetries) throw error
-    await delay(interval(retry, retries), signal)
+    await delay(interval(retry, retries), call.signal)
   }
 
   /** Somebody may have deleted the queue after we declared it: it is declared again, once. */
@@ -188,12 +241,10 @@ export class Producer {
     for (const entity of declare) this.#session?.declared.delete(keyOf(entity))
   }
 
-  async #prepare(request: PublishRequest, signal: AbortSignal): Promise<Session> {
-    const patient = request.retry !== false
-    const session = await this.#open(signal, patient)
+  async #prepare({ request, signal }: Call): Promise<void> {
+    const session = await this.#open(signal, request.retry !== false)
     if (this.#connection.blocked) await aborting(this.#connection.unblocked(), signal)
     for (const entity of request.declare ?? []) await aborting(declared(session, entity), signal)
-    return session
   }
 
   async #open(signal: AbortSignal, patient: boolean): Promise<Session> {
@@ -209,17 +260,14 @@ export class Producer {
     return (this.#session = { generation, channel, declared: new Map() })
   }
 
-  #expire(call: Call): Error {
-    call.over = true
-    const { exchange, routingKey, timeout } = call.request
-    const blocked = this.#connection.blocked ? ', which takes no messages for now (an alarm)' : ''
-    const error = new TimeoutError(
+  #late({ request, lastError }: Call): Error {
+    const { exchange, routingKey, timeout } = request
+    const blocked = this.#connection.blocked ? ', which takes no messages for now (an alarm),' : ''
+    return new TimeoutError(
       `the message for exchange '${exchange}', routing key '${routingKey}' was not confirmed by ` +
         `${this.#connection.address}${blocked} within ${timeout} s`,
-      { cause: call.lastError },
+      { cause: lastError },
     )
-    call.abort?.abort(error)
-    return error
   }
 }
 
@@ -248,10 +296,6 @@ async function declared(session: Session, entity: Queue | Exchange): Promise<voi
 async function declareEntity(channel: Channel, entity: Queue | Exchange): Promise<void> {
   if ('bindings' in entity) await channel.declareQueue(entity)
   else await channel.declareExchange(entity)
-}
-
-function either(one: AbortSignal, other: AbortSignal | undefined): AbortSignal {
-  return other === undefined ? one : AbortSignal.any([one, other])
 }
 
 /** Settles as the work does, or rejects as soon as the signal aborts; its late rejection is swallowed. */

@@ -1,10 +1,8 @@
-/** A number of slots, taken and given back; who finds none waits in line. */
-
-import { reasonOf } from '../runtime/retry.ts'
+/** A number of slots, taken and given back; who finds none stands in line until called. */
 
 export class Semaphore {
   readonly #slots: number
-  readonly #waiting = new Set<() => void>()
+  readonly #line = new Set<() => void>()
   readonly #idle = new Set<() => void>()
   #taken = 0
 
@@ -17,33 +15,26 @@ export class Semaphore {
   }
 
   tryAcquire(): boolean {
-    if (this.#taken >= this.#slots || this.#waiting.size > 0) return false
+    if (this.#taken >= this.#slots || this.#line.size > 0) return false
     this.#taken += 1
     return true
   }
 
-  /** @throws the signal's reason when it aborts before there is a slot */
-  acquire(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.reject(reasonOf(signal))
-    if (this.tryAcquire()) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        this.#waiting.delete(enter)
-        reject(reasonOf(signal))
-      }
-      const enter = (): void => {
-        signal.removeEventListener('abort', leave)
-        resolve()
-      }
-      this.#waiting.add(enter)
-      signal.addEventListener('abort', leave, { once: true })
-    })
+  /** Calls `enter`, with a slot taken for it, when it is its turn: perhaps at once. */
+  acquire(enter: () => void): void {
+    if (this.tryAcquire()) enter()
+    else this.#line.add(enter)
+  }
+
+  /** Leaves the line. */
+  leave(enter: () => void): void {
+    this.#line.delete(enter)
   }
 
   /** Hands the slot to the one who waits longest. */
   release(): void {
-    for (const enter of this.#waiting) {
-      this.#waiting.delete(enter)
+    for (const enter of this.#line) {
+      this.#line.delete(enter)
       return enter()
     }
     this.#taken -= 1

@@ -116,10 +116,10 @@ describe('a consumer', () => {
     const none = new Connection({
       transports: [
         {
-          ...transport,
+          capabilities: transport.capabilities,
           address: 'none',
           connect: () => Promise.reject(new Error('down')),
-        } as never,
+        },
       ],
       retry: { ...RETRY, maxRetries: 1 },
       logger: SILENT,

@@ -34,11 +34,11 @@ class Scripted implements Transport {
         resolve(new OperationalError('lost'))
       }
     })
-    const broker = this
+    const isBlocked = (): boolean => this.blocked
     return {
       closed,
       get blocked() {
-        return broker.blocked
+        return isBlocked()
       },
       unblocked: () => new Promise((resolve) => (this.unblock = resolve)),
       channel: async () => this.#channel(),

@@ -30,7 +30,7 @@ describe('producer and consumer on a RabbitMQ that restarts', function () {
   const open: Connection[] = []
 
   before(async () => void (server = await startRabbitmq()))
-  afterEach(() => Promise.all(open.splice(0).map((connection) => connection.close())))
+  afterEach(() => Promise.all(open.splice(0).map((each) => each.close())))
   after(() => server.stop())
 
   function connection(): Connection {
@@ -62,9 +62,10 @@ describe('producer and consumer on a RabbitMQ that restarts', function () {
     })
     await consumer.start()
     const confirmed: string[] = []
-    let sending = true
+    const stopping = new AbortController()
+    const stop = stopping.signal
     const load = (async () => {
-      for (let n = 0; sending; n += 10) {
+      for (let n = 0; !stop.aborted; n += 10) {
         const bodies = Array.from({ length: 10 }, (_, k) => String(n + k))
         await Promise.all(bodies.map((body) => producer.publish(message(body), REQUEST)))
         confirmed.push(...bodies)
@@ -75,7 +76,7 @@ describe('producer and consumer on a RabbitMQ that restarts', function () {
     const back = Date.now()
     const before = confirmed.length
     await until(() => confirmed.length > before + 100, { seconds: 20 })
-    sending = false
+    stopping.abort()
     await within(30, load)
     await until(() => confirmed.every((body) => done.has(body)), { seconds: 20 })
     expect(Date.now() - back).to.be.lessThan(10_000)

@@ -10,6 +10,8 @@ export interface Publish {
   readonly mandatory: boolean
   readonly resolve: () => void
   readonly reject: (error: Error) => void
+  /** It came back: no queue takes it. */
+  returned?: boolean
 }
 
 /** A message that came back because no queue takes it. */
@@ -20,13 +22,9 @@ export interface Returned {
   readonly body: Buffer
 }
 
-interface Pending extends Publish {
-  returned: boolean
-}
-
 /** The unconfirmed publishes of one channel; the broker counts them from 1, and so do we. */
 export class Confirms {
-  readonly #pending = new Map<number, Pending>()
+  readonly #pending = new Map<number, Publish>()
   #last = 0
 
   get size(): number {
@@ -36,20 +34,20 @@ export class Confirms {
   /** To be called in the order in which the messages are written. */
   add(publish: Publish): void {
     this.#last += 1
-    this.#pending.set(this.#last, { ...publish, returned: false })
+    this.#pending.set(this.#last, publish)
   }
 
   ack(tag: number, multiple: boolean): void {
-    for (const pending of this.#take(tag, multiple)) {
-      if (!pending.returned) pending.resolve()
-      else pending.reject(new UnroutableError(pending.exchange, pending.routingKey))
-    }
+    this.#settle(tag, multiple, (publish) => {
+      if (!publish.returned) publish.resolve()
+      else publish.reject(new UnroutableError(publish.exchange, publish.routingKey))
+    })
   }
 
   nack(tag: number, multiple: boolean): void {
-    for (const pending of this.#take(tag, multiple)) {
-      pending.reject(new OperationalError('the broker could not take the message (basic.nack)'))
-    }
+    this.#settle(tag, multiple, ({ reject }) => {
+      reject(new OperationalError('the broker could not take the message (basic.nack)'))
+    })
   }
 
   /**
@@ -71,25 +69,22 @@ export class Confirms {
     for (const pending of left) pending.reject(reason(pending))
   }
 
-  #take(tag: number, multiple: boolean): Pending[] {
-    if (!multiple) return this.#remove(tag)
-    const taken: Pending[] = []
-    // A Map keeps the order of insertion, which is the order of the tags; tag 0 is all of them.
-    for (const key of this.#pending.keys()) {
-      if (tag !== 0 && key > tag) break
-      taken.push(...this.#remove(key))
+  #settle(tag: number, multiple: boolean, settle: (publish: Publish) => void): void {
+    if (!multiple) {
+      const publish = this.#pending.get(tag)
+      if (publish !== undefined && this.#pending.delete(tag)) settle(publish)
+      return
     }
-    return taken
-  }
-
-  #remove(tag: number): Pending[] {
-    const pending = this.#pending.get(tag)
-    this.#pending.delete(tag)
-    return pending === undefined ? [] : [pending]
+    // A Map keeps the order of insertion, which is the order of the tags; tag 0 is all of them.
+    for (const [key, publish] of this.#pending) {
+      if (tag !== 0 && key > tag) break
+      this.#pending.delete(key)
+      settle(publish)
+    }
   }
 }
 
-function looksLike(pending: Pending, returned: Returned): boolean {
+function looksLike(pending: Publish, returned: Returned): boolean {
   return (
     pending.mandatory &&
     !pending.returned &&

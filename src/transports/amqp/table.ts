@@ -102,23 +102,26 @@ export class Writer {
         `headers may have ${MAX_TABLE_VALUES} values and ${MAX_TABLE_DEPTH} levels at most`,
       )
     }
-    switch (typeof value) {
-      case 'string':
-        this.octet(0x53) // S
-        return this.#longstr(value)
-      case 'number':
-        return this.#number(value)
-      case 'bigint':
-        return this.#int64(value)
-      case 'boolean':
-        this.octet(0x74) // t
-        return this.octet(value ? 1 : 0)
-      case 'undefined':
-        return this.octet(0x56) // V, as an element of a list
-      case 'object':
-        return this.#object(value, depth)
-      default:
-        throw new EncodeError(`a header cannot hold a ${typeof value}`)
+    this.#scalar(value, depth)
+  }
+
+  #scalar(value: unknown, depth: number): void {
+    if (typeof value === 'string') {
+      this.octet(0x53) // S
+      this.#longstr(value)
+    } else if (typeof value === 'number') {
+      this.#number(value)
+    } else if (typeof value === 'bigint') {
+      this.#int64(value)
+    } else if (typeof value === 'boolean') {
+      this.octet(0x74) // t
+      this.octet(value ? 1 : 0)
+    } else if (value === null || value === undefined) {
+      this.octet(0x56) // V; undefined is an element of a list
+    } else if (typeof value === 'object') {
+      this.#object(value, depth)
+    } else {
+      throw new EncodeError(`a header cannot hold a ${typeof value}`)
     }
   }
 
@@ -145,8 +148,7 @@ export class Writer {
     this.buffer.writeBigInt64BE(value, this.#reserve(8))
   }
 
-  #object(value: object | null, depth: number): void {
-    if (value === null) return this.octet(0x56) // V
+  #object(value: object, depth: number): void {
     if (Array.isArray(value)) {
       this.octet(0x41) // A
       return this.#sized(() => {
@@ -156,7 +158,8 @@ export class Writer {
     if (value instanceof Uint8Array) {
       this.octet(0x78) // x
       this.long(value.length)
-      return void this.buffer.set(value, this.#reserve(value.length))
+      this.buffer.set(value, this.#reserve(value.length))
+      return
     }
     if (value instanceof Date) {
       this.octet(0x54) // T, whole seconds

@@ -151,7 +151,7 @@ class AmqpConnection implements TransportConnection {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#link.close().then(() => void this.#lose(undefined))
+    this.#closing ??= this.#link.close().then(() => this.#lose(undefined))
     return this.#closing
   }
 

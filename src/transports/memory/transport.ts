@@ -34,7 +34,7 @@ export class MemoryTransport implements Transport {
 
   /** Drops every connection to this broker, as a broker that dies does; for tests. */
   async breakConnections(): Promise<void> {
-    for (const drop of [...this.#broker.connections]) drop()
+    for (const drop of this.#broker.connections) drop()
   }
 }
 
@@ -76,7 +76,7 @@ class MemoryConnection implements TransportConnection {
     if (this.#over !== undefined) return
     this.#over = error
     this.#broker.connections.delete(this.#drop)
-    for (const channel of [...this.#channels]) channel.end(error)
+    for (const channel of this.#channels) channel.end(error)
     this.#resolve(reason)
   }
 }
