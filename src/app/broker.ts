@@ -9,6 +9,7 @@ import { Connection } from '../messaging/connection.ts'
 import type { TlsOptions, Transport, TransportOptions } from '../messaging/transport.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { RetryPolicy } from '../runtime/retry.ts'
+import { splitUrls } from '../runtime/url.ts'
 import { openTransport } from '../transports/open.ts'
 
 export interface BrokerDeps {
@@ -59,7 +60,7 @@ function connection(
     logger: log,
   }
   return new Connection({
-    transports: splitUrls(urls).map((url): Transport => openTransport(url, options)),
+    transports: brokers(urls).map((url): Transport => openTransport(url, options)),
     retry,
     failoverStrategy: conf.brokerFailoverStrategy ?? 'round-robin',
     ...(name === undefined ? {} : { name }),
@@ -67,13 +68,10 @@ function connection(
   })
 }
 
-/** `amqp://a;amqp://b` is two brokers. @see kombu 5.6, connection.py */
-export function splitUrls(urls: string | readonly string[]): readonly string[] {
-  const list = typeof urls === 'string' ? [urls] : urls
-  const each = list.flatMap((url) => url.split(';')).map((url) => url.trim())
-  const named = each.filter((url) => url !== '')
-  if (named.length === 0) throw new ImproperlyConfigured("setting 'brokerUrl' names no broker")
-  return named
+function brokers(urls: string | readonly string[]): readonly string[] {
+  const each = splitUrls(urls)
+  if (each.length === 0) throw new ImproperlyConfigured("setting 'brokerUrl' names no broker")
+  return each
 }
 
 /** Python's settings name files; Node wants their contents. */

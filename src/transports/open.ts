@@ -24,12 +24,13 @@ const TRANSPORTS: ReadonlyMap<string, Make> = new Map([
 ])
 
 /**
- * Nothing is opened yet.
+ * Nothing is opened yet. The URLs of several sentinels are one, with `;` between.
  *
  * @throws ImproperlyConfigured when the URL is none, or of a broker that celeriac does not speak to
  */
 export function openTransport(url: string, options: TransportOptions): Transport {
-  const { scheme } = parseUrl(url)
+  const [first = ''] = url.split(';', 1)
+  const { scheme } = parseUrl(first)
   const make = TRANSPORTS.get(scheme)
   if (make !== undefined) return make(url, options)
   const known = [...TRANSPORTS.keys()].map((name) => `${name}://`).join(', ')

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { randomUUID } from 'node:crypto'
 import { Celery } from '../../src/celery.ts'
 import { ImproperlyConfigured } from '../../src/errors.ts'
-import { splitUrls, tlsOptions } from '../../src/app/broker.ts'
+import { tlsOptions } from '../../src/app/broker.ts'
 import { SILENT } from '../../src/runtime/log.ts'
 import { startTestWorker } from '../../src/testing.ts'
 import { amqpUrl, redisUrl } from '../support/services.ts'
@@ -50,10 +50,18 @@ describe('an app on a real broker', () => {
 })
 
 describe('broker settings', () => {
-  it('name several brokers by a semicolon or a list', () => {
-    expect(splitUrls('amqp://a;amqp://b')).to.deep.equal(['amqp://a', 'amqp://b'])
-    expect(splitUrls(['amqp://a; ', 'redis://b'])).to.deep.equal(['amqp://a', 'redis://b'])
-    expect(() => splitUrls(' ; ')).to.throw(ImproperlyConfigured, 'names no broker')
+  it('name at least one broker', () => {
+    const app = new Celery('none', { brokerUrl: ' ; ' }, { logger: SILENT, env: {} })
+    expect(() => app.connectionForRead()).to.throw(ImproperlyConfigured, 'names no broker')
+  })
+
+  it('name sentinels that are one broker, and others that take turns', () => {
+    const open = (brokerUrl: string): Celery =>
+      new Celery('several', { brokerUrl }, { logger: SILENT, env: {} })
+    for (const brokerUrl of ['sentinel://a:1/0;sentinel://b:2', 'amqp://a;redis://b']) {
+      expect(() => open(brokerUrl).connectionForRead()).to.not.throw()
+    }
+    expect(() => open('amqp://a;nosuch://b').connectionForRead()).to.throw('nosuch://')
   })
 
   it('name the files of TLS as Python does', () => {
