@@ -1,18 +1,19 @@
-/** `npm run check`: types, lint with the import rules, format, dead code, and the package's doors. */
+/** `npm run check`: types, lint with the import rules, format, dead code, the package's doors, the page of settings. */
 
 import { installPackages, run } from './setup.mjs'
 
 const STEPS = [
-  ['tsc', ['-p', 'tsconfig.json']],
-  ['tsc', ['-p', 'test/tsconfig.json']],
-  ['oxlint', ['--type-aware', '--deny-warnings']],
-  ['prettier', ['--check', '--log-level', 'warn', '.']],
-  ['knip', []],
-  ['publint', ['--strict']],
+  'tsc -p tsconfig.json',
+  'tsc -p test/tsconfig.json',
+  'oxlint --type-aware --deny-warnings',
+  'prettier --check --log-level warn .',
+  'knip',
+  'publint --strict',
+  'tsx scripts/settings.ts --check',
 ]
 
 installPackages()
-for (const [command, args] of STEPS) {
-  console.log(`> ${command} ${args.join(' ')}`)
-  run('npx', ['--no-install', command, ...args])
+for (const step of STEPS) {
+  console.log(`> ${step}`)
+  run('npx', ['--no-install', ...step.split(' ')])
 }

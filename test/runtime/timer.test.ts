@@ -114,15 +114,17 @@ describe('runtime/timer', () => {
     const step = fc.record({ at: fc.integer({ min: 0, max: 50 }), cancel: fc.boolean() })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const clock = new FakeClock(0)
-        const timer = new Timer(clock)
+        const time = new FakeClock(0)
+        const schedule = new Timer(time)
         const calls: number[] = []
-        const entries = steps.map(({ at }, i): TimerEntry => timer.callAt(at, () => calls.push(i)))
-        steps.forEach(({ cancel }, i) => cancel && timer.cancel(entries[i] as TimerEntry))
-        clock.advance(50)
+        const entries = steps.map(({ at }, i): TimerEntry =>
+          schedule.callAt(at, () => calls.push(i)),
+        )
+        steps.forEach(({ cancel }, i) => cancel && schedule.cancel(entries[i] as TimerEntry))
+        time.advance(50)
         const expected = steps.map((s, i) => ({ ...s, i })).filter(({ cancel }) => !cancel)
         expect(calls).to.deep.equal(expected.toSorted((a, b) => a.at - b.at).map(({ i }) => i))
-        expect(timer.size).to.equal(0)
+        expect(schedule.size).to.equal(0)
       }),
     )
   })
