@@ -61,7 +61,7 @@ export interface Answer {
 }
 
 /** What a Python expression raised. */
-export class PythonError extends Error {
+class PythonError extends Error {
   readonly raised: string
   readonly module: string
   readonly args: readonly string[]

@@ -34,16 +34,11 @@ const KEEP_ALIVE = 15
 /** The oldest that we are tested against; before 6.0 there is no CLIENT TRACKING. */
 const OLDEST_SERVER = [6, 2] as const
 
-/** The URL without user and password: for logs and errors. */
-export function redisDisplay(url: string): string {
-  return parseRedisUrl(url).display
-}
-
 /**
  * A client that is not connected yet (`lazyConnect`) and never reconnects by itself: its owner opens
  * a new one, so that nothing is sent twice behind our back. Every command fails once it is down.
  */
-export function createRedis(url: string, options: RedisConnectOptions = {}): Redis {
+function createRedis(url: string, options: RedisConnectOptions = {}): Redis {
   const address = parseRedisUrl(url)
   const tls = mergeTls(address, options)
   if (tls?.rejectUnauthorized === false) {

@@ -6,7 +6,6 @@ import { exceptionArgs, exceptionType, read, type ExceptionType } from './except
 import { repr } from './repr.ts'
 import { itemAt } from './shape.ts'
 
-export { exceptionType } from './exception-type.ts'
 export { exceptionRepr } from './repr.ts'
 export { formatTraceback } from './traceback.ts'
 

@@ -66,7 +66,7 @@ function inZone(ms: number, timezone: string): PythonDateTime {
 const FORMATS = new Map<string, Intl.DateTimeFormat>()
 
 /** Seconds east of UTC, there and then. */
-export function zoneOffset(ms: number, timezone: string): number {
+function zoneOffset(ms: number, timezone: string): number {
   const parts = zoneFormat(timezone).formatToParts(ms)
   const name = parts.find(({ type }) => type === 'timeZoneName')?.value ?? ''
   const [, sign, hours = '0', minutes = '0', rest = '0'] =

@@ -8,7 +8,7 @@ import { MemoryBackend } from './memory.ts'
 import { RedisBackend } from './redis.ts'
 import { RpcBackend } from './rpc.ts'
 
-export type { BackendDeps, RedisBackendSettings, RpcDeps } from './deps.ts'
+export type { BackendDeps } from './deps.ts'
 
 type Open = (url: string, deps: BackendDeps) => ResultBackend
 

@@ -52,7 +52,7 @@ export function paint(text: string, color: keyof typeof COLORS, enabled: boolean
 }
 
 /** `0.1.0`, from the package that this file is part of: two folders up as source, three when built. */
-export function version(): string {
+function version(): string {
   for (const up of ['../../package.json', '../../../package.json']) {
     try {
       const text = readFileSync(new URL(up, import.meta.url), 'utf8')

@@ -121,7 +121,7 @@ function unknown(given: string): ImproperlyConfigured {
 }
 
 /** One value, checked and in the form that the app reads. A message never tells the value: it may be a secret. */
-export function readValue(name: SettingName, given: string, value: unknown): unknown {
+function readValue(name: SettingName, given: string, value: unknown): unknown {
   const setting: Setting = SETTINGS[name]
   if (setting.status === 'refused') {
     if (value === null || value === setting.default) return setting.default

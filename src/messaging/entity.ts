@@ -37,8 +37,6 @@ export interface Queue {
   readonly passive?: boolean
 }
 
-export const DEFAULT_EXCHANGE: Exchange = { name: '', type: 'direct' }
-
 /** A durable direct queue, with an exchange and a routing key of its own name: what Celery makes for `celery`. */
 export function directQueue(name: string, args?: Readonly<Record<string, unknown>>): Queue {
   return {

@@ -2,8 +2,8 @@
 
 import { hostname } from 'node:os'
 
-export const NODENAME_SEP = '@'
-export const NODENAME_DEFAULT = 'celery'
+const NODENAME_SEP = '@'
+const NODENAME_DEFAULT = 'celery'
 
 /** `name@host`. */
 export function nodename(name: string, host: string): string {

@@ -22,7 +22,7 @@ export async function startAll(services: readonly Service[]): Promise<void> {
 }
 
 /** Stops services, last first; the first error is thrown after all were asked to stop. */
-export async function stopAll(services: readonly Service[]): Promise<void> {
+async function stopAll(services: readonly Service[]): Promise<void> {
   const errors: unknown[] = []
   for (const service of services.toReversed()) {
     await service.stop().catch((error: unknown) => errors.push(error))

@@ -112,7 +112,7 @@ export interface Fixture {
   run(request: Partial<TaskRequest> & { task: string }, signal?: AbortSignal): Promise<Outcome>
 }
 
-export const NOW = new Date('2026-11-22T08:18:25.313Z')
+const NOW = new Date('2026-11-22T08:18:25.313Z')
 
 /** An app as far as tasks see it. */
 export function fixture(conf: Partial<HostSettings> = {}): Fixture {
@@ -140,7 +140,7 @@ export function fixture(conf: Partial<HostSettings> = {}): Fixture {
 }
 
 /** A request as the worker makes it from a message. */
-export function requestOf(request: Partial<TaskRequest> & { task: string }): TaskRequest {
+function requestOf(request: Partial<TaskRequest> & { task: string }): TaskRequest {
   return localRequest({
     args: [],
     kwargs: {},
