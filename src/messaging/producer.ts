@@ -4,7 +4,9 @@ import type { Message } from '../../protocol/message.ts'
 import { CeleryError, OperationalError, TimeoutError, UnroutableError } from '../errors.ts'
 import { deadline, delay, interval, reasonOf, type RetryPolicy } from '../runtime/retry.ts'
 import type { Connection } from './connection.ts'
-import type { Exchange, ExchangeType, Queue } from './entity.ts'
+import type { Exchange, Queue } from './entity.ts'
+export type { PublishRequest } from './publish-call.ts'
+import { PublishCall, type PublishRequest } from './publish-call.ts'
 import { Semaphore } from './semaphore.ts'
 import type { Channel } from './transport.ts'
 
@@ -13,23 +15,6 @@ export interface ProducerOptions {
   readonly maxInFlight?: number
   /** For calls that bring none. @see celery 5.6, `task_publish_retry_policy` */
   readonly retry?: RetryPolicy
-}
-
-export interface PublishRequest {
-  /** `''` is the default exchange. */
-  readonly exchange: string
-  readonly routingKey: string
-  /** Where the broker does not know it (Redis). @default 'direct' */
-  readonly exchangeType?: ExchangeType
-  /** Fail with UnroutableError when no queue takes the message, where the broker can tell. @default false */
-  readonly mandatory?: boolean
-  /** Declared before, once per connection as long as it is the same object. */
-  readonly declare?: readonly (Queue | Exchange)[]
-  /** False fails at the first error. @default the producer's */
-  readonly retry?: RetryPolicy | false
-  /** Seconds until the call fails, whatever happens. */
-  readonly timeout: number
-  readonly signal?: AbortSignal
 }
 
 /** @see celery 5.6, `task_publish_retry_policy` */
@@ -45,67 +30,6 @@ interface Session {
   readonly generation: number
   readonly channel: Channel
   readonly declared: Map<string, Promise<void> | Queue | Exchange>
-}
-
-/** One call of `publish` while it lasts. */
-class Call {
-  readonly message: Message
-  readonly request: PublishRequest
-  readonly #resolve: () => void
-  readonly #reject: (error: Error) => void
-  readonly #timer: NodeJS.Timeout
-  readonly #onAbort: (() => void) | undefined
-  /** Made when the call has to wait for something. */
-  #abort: AbortController | undefined
-  /** Where it waits for a slot. */
-  leaveLine: (() => void) | undefined
-  lastError: unknown
-  retries = 0
-  over = false
-
-  constructor(
-    message: Message,
-    request: PublishRequest,
-    settle: readonly [() => void, (error: Error) => void],
-    expire: (call: Call) => Error,
-  ) {
-    this.message = message
-    this.request = request
-    ;[this.#resolve, this.#reject] = settle
-    this.#timer = setTimeout(() => this.fail(expire(this)), request.timeout * 1000)
-    const { signal } = request
-    if (signal === undefined) return
-    this.#onAbort = (): void => this.fail(reasonOf(signal))
-    signal.addEventListener('abort', this.#onAbort, { once: true })
-  }
-
-  /** Aborts when the call is over. */
-  get signal(): AbortSignal {
-    this.#abort ??= new AbortController()
-    return this.#abort.signal
-  }
-
-  succeed(): void {
-    if (this.over) return
-    this.#end()
-    this.#resolve()
-  }
-
-  fail(error: Error): void {
-    if (this.over) return
-    this.#end()
-    this.#reject(error)
-    this.leaveLine?.()
-    this.#abort?.abort(error)
-  }
-
-  #end(): void {
-    this.over = true
-    clearTimeout(this.#timer)
-    if (this.#onAbort !== undefined) {
-      this.request.signal?.removeEventListener('abort', this.#onAbort)
-    }
-  }
 }
 
 export class Producer {
@@ -139,7 +63,7 @@ export class Producer {
     }
     if (request.signal?.aborted) return Promise.reject(reasonOf(request.signal))
     return new Promise((resolve, reject) => {
-      const call = new Call(message, request, [resolve, reject], (late) => this.#late(late))
+      const call = new PublishCall(message, request, [resolve, reject], (late) => this.#late(late))
       const session = this.#ready(request)
       if (session === undefined) void this.#persist(call)
       else if (this.#slots.tryAcquire()) this.#send(session, call)
@@ -174,7 +98,7 @@ export class Producer {
     return this.#connection.connected && session.generation === this.#connection.generation
   }
 
-  #standInLine(call: Call): void {
+  #standInLine(call: PublishCall): void {
     const enter = (): void => {
       call.leaveLine = undefined
       // The connection may have been lost meanwhile.
@@ -188,7 +112,7 @@ export class Producer {
   }
 
   /** Sends on a slot that was acquired, and gives the slot back. */
-  #send({ channel }: Session, call: Call): void {
+  #send({ channel }: Session, call: PublishCall): void {
     const { exchange, routingKey, exchangeType, mandatory } = call.request
     const options = {
       exchange,
@@ -209,7 +133,7 @@ export class Producer {
   }
 
   /** After a failure, or with something missing: makes ready and sends, if the policy allows. */
-  async #persist(call: Call, failure?: Error): Promise<void> {
+  async #persist(call: PublishCall, failure?: Error): Promise<void> {
     for (let error = failure; !call.over;) {
       try {
         if (error !== undefined) await this.#beforeRetry(call, error)
@@ -223,7 +147,7 @@ export class Producer {
   }
 
   /** Rejects with the same error when it is final; else waits as long as the policy says. */
-  async #beforeRetry(call: Call, error: Error): Promise<void> {
+  async #beforeRetry(call: PublishCall, error: Error): Promise<void> {
     call.lastError = error
     const retries = call.retries
     call.retries += 1
@@ -241,7 +165,7 @@ export class Producer {
     for (const entity of declare) this.#session?.declared.delete(keyOf(entity))
   }
 
-  async #prepare({ request, signal }: Call): Promise<void> {
+  async #prepare({ request, signal }: PublishCall): Promise<void> {
     const session = await this.#open(signal, request.retry !== false)
     if (this.#connection.blocked) await aborting(this.#connection.unblocked(), signal)
     for (const entity of request.declare ?? []) await aborting(declared(session, entity), signal)
@@ -260,7 +184,7 @@ export class Producer {
     return (this.#session = { generation, channel, declared: new Map() })
   }
 
-  #late({ request, lastError }: Call): Error {
+  #late({ request, lastError }: PublishCall): Error {
     const { exchange, routingKey, timeout } = request
     const blocked = this.#connection.blocked ? ', which takes no messages for now (an alarm),' : ''
     return new TimeoutError(

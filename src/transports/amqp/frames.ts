@@ -5,7 +5,8 @@ import type { Duplex } from 'node:stream'
 import type { Message } from '../../../protocol/message.ts'
 import { OperationalError } from '../../errors.ts'
 import { type Content, readProperties, writeProperties } from './properties.ts'
-import { Reader, Writer } from './table.ts'
+import { Reader } from './reader.ts'
+import { Writer } from './writer.ts'
 
 /*
  * amqplib decodes headers as they arrive, and a message that it cannot read ends the connection, again

@@ -2,7 +2,8 @@
 
 import type { DeliveryMode, Message, Properties } from '../../../protocol/message.ts'
 import { EncodeError } from '../../errors.ts'
-import type { Reader, Writer } from './table.ts'
+import type { Reader } from './reader.ts'
+import type { Writer } from './writer.ts'
 
 const CONTENT_TYPE = 0x8000
 const CONTENT_ENCODING = 0x4000

@@ -6,7 +6,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { Message } from '../../../protocol/message.ts'
 import { DecodeError, EncodeError, LimitExceeded } from '../../../src/errors.ts'
 import { readProperties, writeProperties } from '../../../src/transports/amqp/properties.ts'
-import { Reader, Writer } from '../../../src/transports/amqp/table.ts'
+import { Reader } from '../../../src/transports/amqp/reader.ts'
+import { Writer } from '../../../src/transports/amqp/writer.ts'
 
 const FIXTURES = new URL('../../../fixtures/', import.meta.url)
 

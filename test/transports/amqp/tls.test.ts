@@ -23,11 +23,9 @@ const run = promisify(execFile)
 async function certificate(dir: string, name: string): Promise<{ key: Buffer; cert: Buffer }> {
   const [key, cert] = [join(dir, `${name}.key`), join(dir, `${name}.pem`)]
   const san = /^[\d.]+$/.test(name) ? `IP:${name}` : `DNS:${name}`
-  await run('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-    ...['-days', '1', '-subj', `/CN=${name}`, '-addext', `subjectAltName=${san}`],
-    ...['-keyout', key, '-out', cert],
-  ])
+  const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1'
+  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=${san}`]
+  await run('openssl', [...request.split(' '), ...subject, '-keyout', key, '-out', cert])
   return { key: await readFile(key), cert: await readFile(cert) }
 }
 
