@@ -134,6 +134,11 @@ export class Celery implements TaskHost, AsyncDisposable {
     return this
   }
 
+  /** Whether `configFromObject()` has set anything. */
+  get hasConfigSource(): boolean {
+    return this.#configuration.hasSource
+  }
+
   /** The names of the settings that are not at their default. */
   configured(): readonly SettingName[] {
     return this.#configuration.given()

@@ -40,15 +40,18 @@ export async function importModules(app: Celery, cwd: string = process.cwd()): P
 }
 
 /**
- * The settings of a module, as `CELERY_CONFIG_MODULE` names one: its exports, or its default export.
+ * The settings of the module that `CELERY_CONFIG_MODULE` names: its exports, or its default export. An
+ * app that has settings from `configFromObject()` does not ask for it.
  *
  * @throws ImproperlyConfigured
+ * @see celery 5.6, loaders/base.py, `BaseLoader.read_configuration`
  */
-export async function configFromModule(
+export async function configFromEnvironment(
   app: Celery,
-  module: string,
+  module: string | undefined = process.env['CELERY_CONFIG_MODULE'],
   cwd: string = process.cwd(),
 ): Promise<void> {
+  if (!module || app.hasConfigSource) return
   const exports = await load(module, cwd)
   const main = exports['default']
   app.configFromObject(typeof main === 'object' && main !== null ? main : { ...exports })

@@ -255,6 +255,11 @@ export class Configuration {
     return ignored
   }
 
+  /** Whether it was configured from an object that says something. */
+  get hasSource(): boolean {
+    return this.#configured.size > 0
+  }
+
   /** The names of what is not a default. */
   given(): readonly SettingName[] {
     return NAMES.filter((name) => this.#changes.has(name) || this.#configured.has(name))

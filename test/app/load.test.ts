@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { configFromModule, findApp, importModules } from '../../src/app/load.ts'
+import { configFromEnvironment, findApp, importModules } from '../../src/app/load.ts'
 import { ImproperlyConfigured } from '../../src/errors.ts'
 import { createTestApp } from '../../src/testing.ts'
 
@@ -100,13 +100,24 @@ describe('finding the app', () => {
 
   it('takes the settings of a module', async () => {
     const named = createTestApp()
-    await configFromModule(named, 'celeryconfig', directory)
+    await configFromEnvironment(named, 'celeryconfig', directory)
     expect(named.conf.taskSerializer).to.equal('yaml')
     const main = createTestApp()
-    await configFromModule(main, './other.js', directory)
+    await configFromEnvironment(main, './other.js', directory)
     expect(main.conf.taskSerializer).to.equal('msgpack')
-    const error = await configFromModule(createTestApp(), 'bad', directory).catch((e: unknown) => e)
+    const error = await configFromEnvironment(createTestApp(), 'bad', directory).catch(
+      (reason: unknown) => reason,
+    )
     expect((error as Error).message).to.include("did you mean 'task_serializer'?")
+  })
+
+  it('takes no settings of a module when there is none, or others from an object', async () => {
+    const plain = createTestApp()
+    await configFromEnvironment(plain, undefined, directory)
+    expect(plain.conf.taskSerializer).to.equal('json')
+    const configured = createTestApp().configFromObject({ timezone: 'UTC' })
+    await configFromEnvironment(configured, 'celeryconfig', directory)
+    expect(configured.conf.taskSerializer).to.equal('json')
   })
 
   it('imports the modules of the settings, each once', async () => {
