@@ -16,31 +16,31 @@ export interface TaskEvent {
 }
 
 /** Before the body. */
-export const taskPrerun: Signal<TaskEvent> = new Signal('task_prerun')
+export const taskPrerun: Signal<TaskEvent> = new Signal('taskPrerun')
 
 /** After everything else; `retval` is the error when there was one. */
 export const taskPostrun: Signal<
   TaskEvent & { readonly retval: unknown; readonly state: TaskState }
-> = new Signal('task_postrun')
+> = new Signal('taskPostrun')
 
 /** When the result is stored. */
 export const taskSuccess: Signal<TaskEvent & { readonly result: unknown }> = new Signal(
-  'task_success',
+  'taskSuccess',
 )
 
 /** When the failure is stored. */
 export const taskFailure: Signal<
   TaskEvent & { readonly exception: unknown; readonly traceback: string }
-> = new Signal('task_failure')
+> = new Signal('taskFailure')
 
 /** When the retry is sent. */
 export const taskRetry: Signal<TaskEvent & { readonly reason: Retry; readonly traceback: string }> =
-  new Signal('task_retry')
+  new Signal('taskRetry')
 
 /** When a run could not be completed: its result or what follows could not be sent. */
 export const taskInternalError: Signal<
   TaskEvent & { readonly exception: unknown; readonly traceback: string }
-> = new Signal('task_internal_error')
+> = new Signal('taskInternalError')
 
 /** What each of them tells of a run. */
 export function eventOf(context: TaskContext): TaskEvent {
