@@ -9,13 +9,14 @@ export function createApp(
   brokerUrl: string | undefined,
   resultBackend: string | undefined,
   transportOptions: Readonly<Record<string, unknown>> = {},
+  resultSerializer: string = process.env['INTEROP_RESULT_SERIALIZER'] ?? 'json',
 ): Celery {
   return new Celery('interop', {
     ...(brokerUrl === undefined ? {} : { brokerUrl }),
     ...(resultBackend === undefined ? {} : { resultBackend }),
     acceptContent: ['json', 'msgpack', 'yaml'],
     resultAcceptContent: ['json', 'msgpack', 'yaml'],
-    resultSerializer: process.env['INTEROP_RESULT_SERIALIZER'] ?? 'json',
+    resultSerializer,
     taskDefaultQueue: 'node',
     taskRoutes: { 'py.*': { queue: 'python' }, 'ts.*': { queue: 'node' } },
     brokerTransportOptions: transportOptions,

@@ -34,14 +34,19 @@ export function connectionForRead(deps: BrokerDeps): Connection {
   return connection(deps.conf.brokerReadUrl, deps, readPolicy(deps.conf), 'consumer')
 }
 
-/** @see celery 5.6, worker/consumer/consumer.py, `ensure_connected`; kombu 5.6, connection.py, `ensure_connection` */
+/**
+ * As often as Celery, but sooner: Celery waits 2, 4, 6, … 30 seconds, and a broker that was restarted
+ * is back before the first of them is over.
+ *
+ * @see celery 5.6, worker/consumer/consumer.py, `ensure_connected`; kombu 5.6, connection.py, `ensure_connection`
+ */
 function readPolicy(conf: Settings): RetryPolicy {
   const { brokerConnectionRetry, brokerConnectionMaxRetries } = conf
   return {
     maxRetries: brokerConnectionRetry ? brokerConnectionMaxRetries || null : 0,
-    intervalStart: 2,
-    intervalStep: 2,
-    intervalMax: 30,
+    intervalStart: 0.2,
+    intervalStep: 1,
+    intervalMax: 10,
   }
 }
 
