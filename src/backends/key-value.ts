@@ -1,6 +1,7 @@
 /** How results lie in a key/value store: their keys, their bytes, and how long they stay. */
 
 import { ContentDisallowed, DecodeError, type CeleryError } from '../../protocol/errors.ts'
+import { resultLimits } from '../../protocol/limits.ts'
 import { decodeMeta, encodeMeta, type ResultMeta } from '../../protocol/result.ts'
 import { PENDING } from '../../protocol/states.ts'
 import { resultKeys, type ResultKeys } from '../../protocol/virtual/redis-keys.ts'
@@ -22,7 +23,8 @@ export interface KeyValue {
  * @see celery 5.6, backends/base.py, `BaseKeyValueStoreBackend`
  */
 export function keyValue(deps: BackendDeps): KeyValue {
-  const { serializers, limits } = deps.codec
+  const { serializers } = deps.codec
+  const limits = resultLimits(deps.codec.limits)
   const { contentType, contentEncoding } = serializers.get(deps.resultSerializer)
   const prefix = deps.transportOptions['globalKeyprefix']
   return {

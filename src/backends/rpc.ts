@@ -1,5 +1,6 @@
 /** Results as messages: each goes to the reply queue of the client that sent the task, and can be heard only there. */
 
+import { resultLimits, type Limits } from '../../protocol/limits.ts'
 import type { Message } from '../../protocol/message.ts'
 import { decodeMeta, encodeRpcMeta, type ResultMeta } from '../../protocol/result.ts'
 import { CeleryError, OperationalError } from '../errors.ts'
@@ -37,6 +38,7 @@ export class RpcBackend implements ResultBackend {
   readonly address = 'rpc://'
   readonly #deps: BackendDeps
   readonly #policy: RetryPolicy
+  readonly #limits: Limits
   readonly #waiters = new Waiters()
   readonly #recent = new RecentMetas()
   #connection: Connection | undefined
@@ -50,6 +52,7 @@ export class RpcBackend implements ResultBackend {
   constructor(deps: BackendDeps) {
     this.#deps = deps
     this.#policy = retryPolicy(deps)
+    this.#limits = resultLimits(deps.codec.limits)
   }
 
   async start(): Promise<void> {}
@@ -176,7 +179,7 @@ export class RpcBackend implements ResultBackend {
     const taskId = message.properties.correlationId
     try {
       const { codec, accept } = this.#deps
-      const meta = decodeMeta(codec.serializers.loads(message, accept, codec.limits), taskId)
+      const meta = decodeMeta(codec.serializers.loads(message, accept, this.#limits), taskId)
       if (this.#recent.put(meta, message.body.length)) this.#waiters.tell(meta)
     } catch (error) {
       const reason = unreadable(taskId ?? 'without an id', error)

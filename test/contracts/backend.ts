@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
-import type { ResultMeta } from '../../protocol/result.ts'
+import { resultTuple, type ResultMeta, type ResultTuple } from '../../protocol/result.ts'
 import { EncodeError, TaskError, type CeleryError } from '../../src/errors.ts'
 import { AsyncResult } from '../../src/results/async-result.ts'
 import type { ResultBackend, StoreOptions } from '../../src/results/backend.ts'
@@ -49,6 +49,15 @@ export function backendContract(open: () => Promise<BackendPair>): void {
     function tellsWhatIsStored(): void {
       it('says PENDING of a task that nobody stored', async () => {
         expect(await client.fetch(id)).to.deep.include({ taskId: id, status: 'PENDING' })
+      })
+
+      it('tells the parents of a child at the end of a long chain', async () => {
+        let child: ResultTuple | null = null
+        for (let parents = 0; parents < 200; parents += 1) child = resultTuple(randomUUID(), child)
+        const children = child === null ? [] : [child]
+        await store(meta(id, 'SUCCESS', 1, { children }))
+        await until(async () => (await state()) === 'SUCCESS')
+        expect((await client.fetch(id)).children).to.deep.equal(children)
       })
 
       it('tells what was stored', async () => {
