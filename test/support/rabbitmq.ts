@@ -1,16 +1,15 @@
-/** A private RabbitMQ server, with empty vhosts at hand. */
+/** A private RabbitMQ server, as a process or in a container, with empty vhosts at hand. */
 
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { startContainer } from './container.ts'
 import { Process } from './process.ts'
-import { freePort, type Server } from './server.ts'
+import { freePort, sourceOf, tracked, type Program, type Server } from './server.ts'
 
 export interface RabbitmqServer extends Server {
-  readonly port: number
   /** The URL of vhost `t<n>`, from 1 on; made when it is not there yet. */
   vhostUrl(n: number): Promise<string>
   /** Runs `rabbitmqctl`. */
@@ -24,43 +23,84 @@ export interface RabbitmqOptions {
   readonly vhosts?: number
 }
 
-const SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server'
+const PROGRAM: Program = {
+  name: 'RabbitMQ',
+  path: '/usr/lib/rabbitmq/bin/rabbitmq-server',
+  debian: 'rabbitmq-server',
+  env: 'CELERIAC_TEST_AMQP_URL',
+}
 const CTL = '/usr/lib/rabbitmq/bin/rabbitmqctl'
+const READY = /Server startup complete/
 const run = promisify(execFile)
 
 export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<RabbitmqServer> {
-  if (!existsSync(SERVER)) {
-    throw new Error('no RabbitMQ: set CELERIAC_TEST_AMQP_URL, or apt install rabbitmq-server')
-  }
+  const source = await sourceOf(PROGRAM)
+  const server = await (source === 'process' ? startProcess(options) : startInside(options))
+  let made = options.vhosts ?? 0
+  return tracked({
+    ...server,
+    vhostUrl: async (n) => {
+      for (; made < n; made += 1) await server.ctl('eval', addVhost(`t${made + 1}`))
+      return new URL(`/t${n}`, server.url).href
+    },
+  })
+}
+
+type Started = Omit<RabbitmqServer, 'vhostUrl'>
+
+async function startProcess(options: RabbitmqOptions): Promise<Started> {
   const dir = await mkdtemp(join(tmpdir(), 'celeriac-rabbitmq-'))
   const port = await freePort()
   const env = await configure(dir, port, options)
   const start = async (): Promise<Process> => {
-    const server = new Process(SERVER, [], { env, cwd: dir })
-    await server.says('Server startup complete', 60)
+    const server = new Process(PROGRAM.path, [], { env, cwd: dir })
+    await server.says(READY, 60)
     return server
   }
   let server = await start()
-  const ctl = async (...args: string[]): Promise<string> => {
-    const { stdout } = await run(CTL, args, { env: { ...process.env, ...env }, timeout: 60_000 })
-    return stdout
-  }
-  let made = options.vhosts ?? 0
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}/`,
     port,
-    dir,
-    ctl,
-    vhostUrl: async (n) => {
-      for (; made < n; made += 1) await ctl('eval', addVhost(`t${made + 1}`))
-      return `amqp://guest:guest@127.0.0.1:${port}/t${n}`
+    ctl: async (...args) => {
+      const { stdout } = await run(CTL, args, { env: { ...process.env, ...env }, timeout: 60_000 })
+      return stdout
     },
-    stop: async () => void (await server.stop(20)),
+    stop: async () => {
+      await server.stop(20)
+      await rm(dir, { recursive: true, force: true })
+    },
     kill: () => server.kill(),
     restart: async () => {
       await server.kill()
       server = await start()
     },
+  }
+}
+
+async function startInside(options: RabbitmqOptions): Promise<Started> {
+  const port = await freePort()
+  const [conf, definitions] = ['/etc/rabbitmq/celeriac.conf', '/etc/rabbitmq/celeriac.json']
+  const lines = ['listeners.tcp.default = 5672', 'loopback_users.guest = false']
+  const server = await startContainer({
+    image: process.env['CELERIAC_TEST_RABBITMQ_IMAGE'] ?? 'rabbitmq:4-management-alpine',
+    env: 'CELERIAC_TEST_RABBITMQ_IMAGE',
+    ports: [{ container: 5672, host: port }],
+    ready: READY,
+    configure: (container) =>
+      container
+        .withEnvironment({ RABBITMQ_CONFIG_FILE: conf })
+        // With no limit, as some Dockers have it, Erlang reserves gigabytes for its table of ports.
+        .withUlimits({ nofile: { soft: 4096, hard: 4096 } })
+        .withCopyContentToContainer([
+          { target: conf, content: configuration(lines, definitions, options) },
+          { target: definitions, content: JSON.stringify(guestAndVhosts(options)) },
+        ]),
+  })
+  return {
+    ...server,
+    url: `amqp://guest:guest@${server.host}:${port}/`,
+    port,
+    ctl: (...args) => server.exec(['rabbitmqctl', ...args]),
   }
 }
 
@@ -70,34 +110,41 @@ function addVhost(name: string): string {
   return `rabbit_vhost:add(<<"${name}">>, <<"celeriac">>), ${permissions}.`
 }
 
+/** `rabbitmq.conf`. */
+function configuration(
+  lines: readonly string[],
+  definitions: string,
+  { conf = [] }: RabbitmqOptions,
+): string {
+  const all = [...lines, 'log.console = true', `load_definitions = ${definitions}`, ...conf]
+  return `${all.join('\n')}\n`
+}
+
+/** The definitions that it loads. */
+function guestAndVhosts({ vhosts = 0 }: RabbitmqOptions): unknown {
+  const names = ['/', ...Array.from({ length: vhosts }, (_, n) => `t${n + 1}`)]
+  const all = { configure: '.*', write: '.*', read: '.*' }
+  return {
+    users: [{ name: 'guest', password: 'guest', tags: 'administrator' }],
+    vhosts: names.map((name) => ({ name })),
+    permissions: names.map((vhost) => ({ user: 'guest', vhost, ...all })),
+  }
+}
+
 async function configure(
   dir: string,
   port: number,
   options: RabbitmqOptions,
 ): Promise<Record<string, string>> {
-  const definitions = join(dir, 'definitions.json')
-  const names = ['/', ...Array.from({ length: options.vhosts ?? 0 }, (_, n) => `t${n + 1}`)]
-  const all = { configure: '.*', write: '.*', read: '.*' }
-  await writeFile(
-    definitions,
-    JSON.stringify({
-      users: [{ name: 'guest', password: 'guest', tags: 'administrator' }],
-      vhosts: names.map((name) => ({ name })),
-      permissions: names.map((vhost) => ({ user: 'guest', vhost, ...all })),
-    }),
-  )
-  const conf = [
-    `listeners.tcp.1 = 127.0.0.1:${port}`,
-    'log.console = true',
-    `load_definitions = ${definitions}`,
-    ...(options.conf ?? []),
-  ]
-  await writeFile(join(dir, 'rabbitmq.conf'), `${conf.join('\n')}\n`)
+  const [conf, definitions] = [join(dir, 'rabbitmq.conf'), join(dir, 'definitions.json')]
+  const lines = [`listeners.tcp.1 = 127.0.0.1:${port}`]
+  await writeFile(definitions, JSON.stringify(guestAndVhosts(options)))
+  await writeFile(conf, configuration(lines, definitions, options))
   await writeFile(join(dir, 'enabled_plugins'), '[].\n')
   return {
     HOME: dir,
     RABBITMQ_NODENAME: `celeriac${port}@localhost`,
-    RABBITMQ_CONFIG_FILE: join(dir, 'rabbitmq.conf'),
+    RABBITMQ_CONFIG_FILE: conf,
     RABBITMQ_MNESIA_BASE: join(dir, 'mnesia'),
     RABBITMQ_LOG_BASE: join(dir, 'log'),
     RABBITMQ_PID_FILE: join(dir, 'pid'),

@@ -1,9 +1,9 @@
 /** The real servers that tests run against: taken from the environment, else private ones, started lazily. */
 
-import { rm } from 'node:fs/promises'
 import { killAll } from './process.ts'
 import { startRabbitmq, type RabbitmqServer } from './rabbitmq.ts'
 import { startRedis, type RedisServer } from './redis.ts'
+import { stopServers } from './server.ts'
 
 export { startRabbitmq, type RabbitmqServer } from './rabbitmq.ts'
 export { startRedis, type RedisServer } from './redis.ts'
@@ -35,15 +35,10 @@ export async function amqpUrl(): Promise<string> {
   return server.vhostUrl((vhosts += 1))
 }
 
-/** Stops the shared servers, and whatever else tests have started. */
+/** Stops the servers, shared and private, and whatever else tests have started. */
 export async function stopServices(): Promise<void> {
-  const shared = await Promise.all(
-    [redis, rabbitmq].map((server) => server?.catch(() => undefined)),
-  )
+  await Promise.all([redis, rabbitmq].map((starting) => starting?.catch(() => undefined)))
   redis = rabbitmq = undefined
-  await Promise.all(shared.map((server) => server?.stop()))
+  await stopServers()
   await killAll()
-  await Promise.all(
-    shared.map((server) => server && rm(server.dir, { recursive: true, force: true })),
-  )
 }
