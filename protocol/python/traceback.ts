@@ -27,7 +27,8 @@ const BECAUSE = '\nThe above exception was the direct cause of the following exc
  *     ValueError: boom
  *
  * The `cause` chain comes first, as Python shows `raise … from …`. Frames inside Node are left out
- * unless there are no others. Never throws, and never longer than 64 KiB.
+ * unless there are no others, and so are those of this package that led to a task. Never throws, and
+ * never longer than 64 KiB.
  */
 export function formatTraceback(error: unknown): string {
   const blocks: string[] = []
@@ -90,8 +91,10 @@ function framesOf(error: unknown): Frame[] {
     .split('\n')
     .map(parseFrame)
     .filter((frame) => frame !== undefined)
-  const ours = frames.filter(({ file }) => !file.startsWith('node:'))
-  return (ours.length > 0 ? ours : frames).slice(0, MAX_FRAMES)
+  const outside = frames.filter(({ file }) => !file.startsWith('node:'))
+  const task = outside.findIndex(({ file }) => !isOwn(file))
+  const shown = outside.filter(({ file }, index) => index < task || task === -1 || !isOwn(file))
+  return (shown.length > 0 ? shown : frames).slice(0, MAX_FRAMES)
 }
 
 /** A message may hold lines that look like frames. */
@@ -123,6 +126,24 @@ function pathOf(file: string): string {
   } catch {
     return path
   }
+}
+
+const OWN_ROOMS = ownRooms(import.meta.url)
+
+function isOwn(file: string): boolean {
+  return OWN_ROOMS.some((room) => file.startsWith(room))
+}
+
+/**
+ * The folders of this package's code by the URL of this file: `protocol/` and `src/`, and where they
+ * were compiled from when this is `dist/`, as a source map says. None when a bundler has moved this file.
+ */
+export function ownRooms(url: string): readonly string[] {
+  const root = /^(file:.*\/)protocol\/python\/traceback\.[jt]s$/.exec(url)?.[1]
+  if (root === undefined) return []
+  return [root, root.replace(/\/dist\/$/, '/')].flatMap((folder) =>
+    ['protocol/', 'src/'].map((room) => pathOf(folder + room)),
+  )
 }
 
 const HALVES = /^[\udc00-\udfff]|[\ud800-\udbff]$/g

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
-import { formatTraceback } from '../../../protocol/python/traceback.ts'
+import { formatTraceback, ownRooms } from '../../../protocol/python/traceback.ts'
 import { TaskRevokedError } from '../../../src/errors.ts'
 
 function withStack(error: Error, frames: readonly string[]): Error {
@@ -31,6 +31,36 @@ describe('formatTraceback', () => {
     expect(formatTraceback(error)).to.include(
       'File "node:internal/process/task_queues", line 95, in process.processTicksAndRejections',
     )
+  })
+
+  it('leaves out how this package came to the task, not what the task called in it', () => {
+    const root = new URL('../../..', import.meta.url)
+    const run = `    at runBody (${root.href}src/task/body.ts:18:10)`
+    const send = `    at encode (${root.href}protocol/task/encode.ts:5:1)`
+    const lines = (...frames: string[]): string[] =>
+      formatTraceback(withStack(new Error('boom'), frames))
+        .split('\n')
+        .slice(1, -2)
+    const task = `  File "${root.pathname}test/x.ts", line 1, in task`
+    const frame = `    at task (${root.href}test/x.ts:1:1)`
+    expect(lines(frame, run, NODE)).to.deep.equal([task])
+    expect(lines(send, frame, run, OUTER)).to.deep.equal([
+      '  File "/app/my shop.js", line 30, in main',
+      task,
+      `  File "${root.pathname}protocol/task/encode.ts", line 5, in encode`,
+    ])
+    expect(lines(run, NODE)).to.have.length(1)
+  })
+
+  it('knows its own folders: compiled, under a source map, and not in a bundle', () => {
+    const installed = '/app/node_modules/celeriac'
+    expect(ownRooms(`file://${installed}/dist/protocol/python/traceback.js`)).to.deep.equal([
+      `${installed}/dist/protocol/`,
+      `${installed}/dist/src/`,
+      `${installed}/protocol/`,
+      `${installed}/src/`,
+    ])
+    expect(ownRooms('file:///app/dist/main.js')).to.deep.equal([])
   })
 
   it('reads a frame without a name, and takes no line of the message for one', () => {
