@@ -138,7 +138,7 @@ export interface Consumption {
 }
 
 /**
- * A message in hand: settle it once, by one of `ack`, `reject` and `requeue`. Each resolves when the
+ * A message in hand: settle it once, by one of `ack`, `reject`, `requeue` and `bury`. Each resolves when the
  * broker was told (they are batched where order allows), and rejects with LeaseLostError when the
  * connection that the message came by is gone: the broker has given it, or will give it, to another.
  */
@@ -155,4 +155,9 @@ export interface Delivery {
   reject(): Promise<void>
   /** Puts it back to the queue. */
   requeue(): Promise<void>
+  /**
+   * For what no worker can read: keeps it aside for people to look at, where the broker has such a
+   * place (`<queue>.dead` on Redis); else as `reject`, and the queue's dead-letter exchange gets it.
+   */
+  bury(): Promise<void>
 }

@@ -57,8 +57,9 @@ export interface RefusalContext {
 
 /**
  * Celery acks what it cannot decode, and leaves the caller of what it rejects without a result, waiting.
- * We reject both, so that the queue's dead-letter exchange or list gets the message, and store a FAILURE
- * where an id is known.
+ * We keep what cannot be read where the broker has a place for it (on RabbitMQ the queue's dead-letter
+ * exchange, on Redis the list `<queue>.dead`), and store a FAILURE where an id is known. A task that is
+ * only unknown here is rejected, as Celery does.
  *
  * @see celery 5.6, worker/consumer/consumer.py, `on_unknown_message` to `on_decode_error`
  */
@@ -72,7 +73,7 @@ export function refuse(context: RefusalContext, delivery: Delivery, error: Error
 async function settle(context: RefusalContext, delivery: Delivery, error: Error): Promise<void> {
   const task = judged(delivery, error)
   if (task !== undefined) await context.verdicts.failed(task, error)
-  context.settlements.settle(delivery, 'reject')
+  context.settlements.settle(delivery, error instanceof NotRegistered ? 'reject' : 'bury')
 }
 
 function kindOf(error: Error): Kind {

@@ -5,7 +5,7 @@ import type { Delivery } from '../messaging/transport.ts'
 import { SYSTEM_CLOCK, type Cancel, type Clock } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/log.ts'
 
-export type Settle = 'ack' | 'reject' | 'requeue'
+export type Settle = 'ack' | 'reject' | 'requeue' | 'bury'
 
 /** Late ones are counted for this long, then told in one line: there may be thousands of them. */
 const LATE_WINDOW_MS = 1000

@@ -379,6 +379,17 @@ const SETTLES: Record<string, Case> = {
     expect(await drain(await bench.channel(), queue)).to.deep.equal([])
   },
 
+  'gives nobody what was buried': async (bench) => {
+    const [channel, queue] = await bench.withQueue()
+    await send(channel, queue, 'unreadable', 'good')
+    const [inbox] = await receive(channel, queue)
+    const [bad, good] = await inbox.take(2)
+    await bad?.bury()
+    await good?.ack()
+    await channel.close()
+    expect(await drain(await bench.channel(), queue)).to.deep.equal([])
+  },
+
   'gives nothing back of what was consumed with noAck': async (bench) => {
     const [channel, queue] = await bench.withQueue()
     await send(channel, queue, 'a', 'b')

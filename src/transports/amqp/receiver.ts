@@ -202,6 +202,10 @@ class AmqpDelivery implements Delivery {
     )
   }
 
+  bury(): Promise<void> {
+    return this.reject()
+  }
+
   requeue(): Promise<void> {
     return this.#settle(() =>
       this.#link.frames.reject(this.#channel.number, this.deliveryTag, true),

@@ -159,6 +159,7 @@ export class MemoryChannel implements Channel {
       ack: () => settle(false),
       reject: () => settle(false),
       requeue: () => settle(true),
+      bury: () => settle(false),
     }
   }
 }

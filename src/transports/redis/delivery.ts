@@ -5,7 +5,7 @@ import type { Message } from '../../../protocol/message.ts'
 import { LeaseLostError } from '../../errors.ts'
 import type { Delivery } from '../../messaging/transport.ts'
 
-export type Outcome = 'ack' | 'reject' | 'requeue'
+export type Outcome = 'ack' | 'reject' | 'requeue' | 'bury'
 
 /** Tells the server; resolves to whether the message was still ours. */
 export type Settle = (outcome: Outcome) => Promise<boolean>
@@ -41,11 +41,17 @@ export class RedisDelivery implements Delivery {
     return this.#end('requeue')
   }
 
-  async #end(outcome: Outcome): Promise<void> {
-    if (await this.#settle(outcome)) return
-    throw new LeaseLostError(
-      `message ${String(this.deliveryTag)} of queue '${this.queue}' is no longer ours: ` +
-        'its visibility timeout passed or its connection was lost, and it was given to another',
-    )
+  bury(): Promise<void> {
+    return this.#end('bury')
+  }
+
+  #end(outcome: Outcome): Promise<void> {
+    return this.#settle(outcome).then((ours) => {
+      if (ours) return
+      throw new LeaseLostError(
+        `message ${String(this.deliveryTag)} of queue '${this.queue}' is no longer ours: ` +
+          'its visibility timeout passed or its connection was lost, and it was given to another',
+      )
+    })
   }
 }

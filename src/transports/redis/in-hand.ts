@@ -48,7 +48,7 @@ export class InHand {
     this.#count += 1
     if (lease === undefined) return new RedisDelivery(taken.queue, envelope, this.#local(taken))
     this.#leases.add(lease)
-    return new RedisDelivery(taken.queue, envelope, this.#leased(lease))
+    return new RedisDelivery(taken.queue, envelope, this.#leased(taken, lease))
   }
 
   /** A broadcast is never leased: there is no queue for it to go back to. */
@@ -63,8 +63,9 @@ export class InHand {
     if (this.#waiting.length >= MOST_WAITING) {
       return this.#link.logger.warning(`too many broadcasts for queue '${queue}': one was dropped`)
     }
-    const settle = (outcome: Outcome): void => {
+    const settle = (outcome: Outcome): Promise<boolean> => {
       if (outcome === 'requeue') this.#waiting.push(hand)
+      return OURS
     }
     const hand = (): void => {
       this.#count += 1
@@ -104,10 +105,7 @@ export class InHand {
   #bury(taken: Taken, lease: Lease | undefined, reason: string): void {
     const { queue, raw } = taken
     this.#link.logger.error(describeDead({ queue, reason, bytes: raw.length }))
-    const done =
-      lease === undefined
-        ? this.#push('lpush', taken, deadKey(this.#link.settings.keys.queue(queue)))
-        : this.#link.unacked.bury(lease, raw)
+    const done = lease === undefined ? this.#putAside(taken) : this.#link.unacked.bury(lease, raw)
     done.catch((error: unknown) => this.#link.logger.error(`queue '${queue}': ${String(error)}`))
   }
 
@@ -121,50 +119,55 @@ export class InHand {
     return properties?.priority ?? properties?.extra?.['priority']
   }
 
-  #leased(lease: Lease): Settle {
+  #leased({ raw }: Taken, lease: Lease): Settle {
     const { unacked } = this.#link
-    return this.#once(async (outcome) => {
+    return this.#once((outcome) => {
       // What a lost connection held is given back by the next one: it is not ours to settle any more.
-      if (this.#link.lost !== undefined || lease.state !== 'held') return false
-      try {
-        const ours = await (outcome === 'requeue' ? unacked.requeue(lease) : unacked.settle(lease))
-        this.#leases.delete(lease)
-        return ours
-      } catch (error) {
-        if (redisFault(error) !== 'lost') lease.state = 'held'
-        throw error
-      }
+      if (this.#link.lost !== undefined || lease.state !== 'held') return NOT_OURS
+      if (outcome === 'requeue') return unacked.requeue(lease)
+      return outcome === 'bury' ? unacked.bury(lease, raw) : unacked.settle(lease)
+    }, lease)
+  }
+
+  /** Without ack emulation only giving back, and putting aside, concern the server. */
+  #local(taken: Taken): Settle {
+    return this.#once((outcome) => {
+      if (outcome === 'requeue') return this.#push('lpush', taken).then(() => true)
+      if (outcome === 'bury') return this.#putAside(taken).then(() => true)
+      return OURS
     })
   }
 
-  /** Without ack emulation only giving back concerns the server. */
-  #local(taken: Taken): Settle {
-    return this.#once(async (outcome) => {
-      if (outcome === 'requeue') await this.#push('lpush', taken)
-      return true
-    })
+  #putAside(taken: Taken): Promise<void> {
+    return this.#push('lpush', taken, deadKey(this.#link.settings.keys.queue(taken.queue)))
   }
 
   /**
    * The first outcome counts, unless the server refused it: then the message stays in hand. When the
    * connection fails the message is not ours any more.
    */
-  #once(settle: (outcome: Outcome) => unknown): Settle {
+  #once(settle: Settle, lease?: Lease): Settle {
     let done: Promise<boolean> | undefined
-    const run = async (outcome: Outcome): Promise<boolean> => {
+    const refused = (error: unknown, outcome: Outcome): boolean => {
+      if (redisFault(error) === 'lost') {
+        this.#link.fail(error)
+        return false
+      }
+      if (lease !== undefined) lease.state = 'held'
+      this.#count += 1
+      done = undefined
+      throw redisError(error, `cannot ${outcome} a message`)
+    }
+    const run = (outcome: Outcome): Promise<boolean> => {
       this.#count -= 1
       this.#tell()
-      try {
-        return (await settle(outcome)) !== false
-      } catch (error) {
-        if (redisFault(error) === 'lost') {
-          this.#link.fail(error)
-          return false
-        }
-        this.#count += 1
-        done = undefined
-        throw redisError(error, `cannot ${outcome} a message`)
-      }
+      return settle(outcome).then(
+        (ours) => {
+          if (lease !== undefined) this.#leases.delete(lease)
+          return ours
+        },
+        (error: unknown) => refused(error, outcome),
+      )
     }
     return (outcome) => (done ??= run(outcome))
   }
@@ -189,5 +192,8 @@ function leaseOf({ tag, score, queue }: Taken): Lease | undefined {
   return score === '' ? undefined : { tag, score, queue, state: 'held' }
 }
 
+const OURS = Promise.resolve(true)
+const NOT_OURS = Promise.resolve(false)
+
 /** A delivery that needs no settling. */
-const settled: Settle = () => Promise.resolve(true)
+const settled: Settle = () => OURS

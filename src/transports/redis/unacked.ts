@@ -34,6 +34,8 @@ export interface UnackedOptions {
 
 /** How many leases one script touches. */
 const CHUNK = 250
+/** The most that a dead list keeps: the latest. */
+const DEAD_LIMIT = 1000
 /** Seconds between two looks for what timed out, at most. */
 const LONGEST_SWEEP = 10
 
@@ -89,24 +91,27 @@ export class Unacked {
   }
 
   /** Resolves to whether the lease was still ours. */
-  async settle(lease: Lease): Promise<boolean> {
+  settle(lease: Lease): Promise<boolean> {
     lease.state = 'settled'
-    return !(await this.#settle.add(lease)).has(lease.tag)
+    return this.#settle.add(lease).then((lost) => !lost.has(lease.tag))
   }
 
   /** To the end of the line, as kombu does for `reject(requeue=True)`. */
-  async requeue(lease: Lease): Promise<boolean> {
-    return !(await this.#requeue.add(lease)).has(lease.tag)
+  requeue(lease: Lease): Promise<boolean> {
+    return this.#requeue.add(lease).then((lost) => !lost.has(lease.tag))
   }
 
-  /** Out of `unacked` and into its queue's dead list, as it is. */
-  async bury(lease: Lease, raw: string): Promise<void> {
+  /** Out of `unacked` and into its queue's dead list, as it is; resolves to whether the lease was still ours. */
+  async bury(lease: Lease, raw: string): Promise<boolean> {
     lease.state = 'returning'
     await this.#renewing
     const dead = deadKey(this.#keys.queue(lease.queue))
     const keys = [this.#keys.unacked, this.#keys.unackedIndex, dead]
-    await run(this.#options.client, RESTORE, keys, ['LPUSH', lease.tag, lease.score, raw, 1])
+    const args = ['LPUSH', lease.tag, lease.score, raw, 1]
+    const lost = (await run(this.#options.client, RESTORE, keys, args)) as string[]
+    await this.#options.client.ltrim(dead, 0, DEAD_LIMIT - 1)
     this.#leases.delete(lease.tag)
+    return lost.length === 0
   }
 
   /** Resolves when all that was asked for is done. */

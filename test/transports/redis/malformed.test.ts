@@ -159,6 +159,17 @@ describe('a malformed item in a list of Redis', () => {
     await until(() => served.length === 1)
   })
 
+  it('is kept in the dead list as it came when a consumer buries it', async () => {
+    const channel = await bench.channel()
+    await channel.declareQueue(directQueue('q'))
+    await channel.publish(message('nobody can read this'), { exchange: '', routingKey: 'q' })
+    const raw = await bench.redis.lindex('q', 0)
+    const delivery = await channel.get('q')
+    await delivery?.bury()
+    expect(await bench.redis.lrange('q.dead', 0, -1)).to.deep.equal([raw])
+    expect(await bench.redis.exists('q', 'unacked', 'unacked_index')).to.equal(0)
+  })
+
   it('keeps the dead list within bounds', async () => {
     const channel = await bench.channel()
     await bench.redis.lpush('q', ...Array.from({ length: 1200 }, (_, n) => `bad ${n}`))
