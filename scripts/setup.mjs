@@ -1,7 +1,7 @@
 /** Installs what the commands of this repository need: npm's packages, and Debian's where they are missing. */
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 
@@ -30,12 +30,13 @@ export function fail(message) {
   process.exit(1)
 }
 
-/** `npm ci`, unless node_modules is as the lock file says. */
+/** `npm ci`, unless it was done for this lock file: a copy of it in node_modules tells. */
 export function installPackages() {
-  const installed = join(root, 'node_modules', '.package-lock.json')
-  const lock = join(root, 'package-lock.json')
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
+  const installed = join(root, 'node_modules', '.installed.json')
+  const lock = readFileSync(join(root, 'package-lock.json'), 'utf8')
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === lock) return
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  writeFileSync(installed, lock)
 }
 
 /** Debian's packages of the servers and of Python's Celery, where they are missing. */
