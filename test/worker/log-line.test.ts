@@ -1,6 +1,5 @@
 import { expect } from 'chai'
-import { consoleLogger, LOG_LEVELS, SILENT } from '../../src/runtime/log.ts'
-import { isEnabled } from '../../src/runtime/log.ts'
+import { consoleLogger, isEnabled, LOG_LEVELS, type Logger } from '../../src/runtime/log.ts'
 import type { Outcome } from '../../src/task/request.ts'
 import { guarded, logOutcome, shown, taskLabel } from '../../src/worker/log-line.ts'
 import { recorder } from './harness.ts'
@@ -93,7 +92,7 @@ describe('worker/log-line', () => {
           throw new Error('disk full')
         },
       ]),
-    ) as unknown as typeof SILENT
+    ) as unknown as Logger
     guarded(throwing).error('text')
     expect(await warned).to.have.property('message', 'disk full')
   })
