@@ -3,14 +3,21 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** What a test needs beyond npm: the file that shows it is there, the Debian package, the way around it. */
-const SERVICES = [
+/** No step takes longer than ten minutes, or it hangs. */
+const STEP_LIMIT_MS = 600_000
+
+/** The servers of the tests: the file that shows that one is there, the Debian package, the way around it. */
+const SERVERS = [
   ['/usr/bin/redis-server', 'redis-server', 'CELERIAC_TEST_REDIS_URL'],
   ['/usr/lib/rabbitmq/bin/rabbitmq-server', 'rabbitmq-server', 'CELERIAC_TEST_AMQP_URL'],
+]
+
+/** Python's Celery, as the interop cases need it. */
+const PYTHON = [
   ['/usr/lib/python3/dist-packages/celery', 'python3-celery', 'CELERIAC_TEST_PYTHON'],
   ['/usr/lib/python3/dist-packages/redis', 'python3-redis', 'CELERIAC_TEST_PYTHON'],
   ['/usr/lib/python3/dist-packages/msgpack', 'python3-msgpack', 'CELERIAC_TEST_PYTHON'],
@@ -18,11 +25,17 @@ const SERVICES = [
   ['/usr/lib/python3/dist-packages/brotli.py', 'python3-brotli', 'CELERIAC_TEST_PYTHON'],
 ]
 
+/** What makes the certificates of the tests. */
+const OPENSSL = ['openssl', 'openssl']
+
 /** Runs a command to its end with its output shown; ends the process when it fails. */
 export function run(command, args, options = {}) {
-  const { status, error } = spawnSync(command, args, { stdio: 'inherit', cwd: root, ...options })
+  const all = { stdio: 'inherit', cwd: root, timeout: STEP_LIMIT_MS, ...options }
+  const { status, signal, error } = spawnSync(command, args, all)
+  const line = [command, ...args].join(' ')
+  if (error?.code === 'ETIMEDOUT') fail(`${line} took longer than ${all.timeout / 1000} s`)
   if (error) fail(`${command} could not be started: ${error.message}`)
-  if (status !== 0) fail(`${command} ${args.join(' ')} failed with ${status}`)
+  if (status !== 0) fail(`${line} failed with ${status ?? signal}`)
 }
 
 export function fail(message) {
@@ -32,23 +45,77 @@ export function fail(message) {
 
 /** `npm ci`, unless it was done for this lock file: a copy of it in node_modules tells. */
 export function installPackages() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major < 20 || (major === 20 && minor < 19)) {
+    fail(`Node 20.19 or newer is needed; this is ${process.version}`)
+  }
   const installed = join(root, 'node_modules', '.installed.json')
   const lock = readFileSync(join(root, 'package-lock.json'), 'utf8')
   if (existsSync(installed) && readFileSync(installed, 'utf8') === lock) return
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  console.log('> npm ci')
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
   writeFileSync(installed, lock)
 }
 
-/** Debian's packages of the servers and of Python's Celery, where they are missing. */
-export function installServices() {
-  const missing = SERVICES.filter(([file, , env]) => !existsSync(file) && !process.env[env])
-  if (missing.length === 0) return
-  const packages = missing.map(([, name]) => name)
-  const around = [...new Set(missing.map(([, , env]) => env))].join(', ')
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    fail(`missing: apt install ${packages.join(' ')}, or set ${around}`)
+/**
+ * The servers of the tests, and Python's Celery unless it is not asked for: from Debian's packages,
+ * or the servers from Docker's images where there is no apt or `CELERIAC_TEST_CONTAINERS=1` says so.
+ */
+export function installServices({ python = true } = {}) {
+  const contained = process.env.CELERIAC_TEST_CONTAINERS === '1'
+  const debian = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')
+  let missing = [...SERVERS, ...(python ? PYTHON : []), OPENSSL].filter(isMissing)
+  const servers = missing.some((row) => SERVERS.includes(row)) && !debian
+  if ((contained || servers) && pullImages()) {
+    missing = missing.filter((row) => !SERVERS.includes(row))
+  } else if (contained) {
+    fail('CELERIAC_TEST_CONTAINERS=1, but there is no Docker with the images: see above')
   }
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
-  run('apt-get', ['update', '-qq'], { env })
-  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env })
+  if (missing.length === 0) return
+  if (debian) installDebian(missing)
+  else fail(`${advice(missing)}, as root or beforehand`)
+}
+
+function isMissing([file, , env]) {
+  if (env && process.env[env]) return false
+  const places = file.startsWith('/') ? [''] : (process.env.PATH ?? '').split(delimiter)
+  return !places.some((place) => existsSync(join(place, file)))
+}
+
+function advice(missing) {
+  const packages = missing.map(([, name]) => name).join(' ')
+  const around = [...new Set(missing.flatMap(([, , env]) => env ?? []))]
+  const ways = [`apt-get install ${packages}`]
+  if (around.length > 0) ways.push(`set ${around.join(', ')}`)
+  if (missing.some((row) => SERVERS.includes(row))) ways.push('start Docker for the servers')
+  return `missing for the tests: ${packages}; ${ways.join(', or ')}`
+}
+
+/** Whether Docker answers and has the servers' images now. */
+function pullImages() {
+  const args = ['--import', 'tsx', join(root, 'test', 'support', 'pull.ts')]
+  const options = { cwd: root, stdio: 'inherit', timeout: STEP_LIMIT_MS }
+  return spawnSync(process.execPath, args, options).status === 0
+}
+
+/** What counts is whether the files are there in the end: a service that cannot start is no fault here. */
+function installDebian(missing) {
+  const packages = missing.map(([, name]) => name)
+  console.log(`> apt-get install ${packages.join(' ')}`)
+  const output = [
+    apt('update'),
+    apt('install', '--yes', '--no-install-recommends', ...packages),
+  ].join('')
+  const still = missing.filter(isMissing)
+  if (still.length > 0) fail(`${output}\napt-get did not help; ${advice(still)}`)
+}
+
+/** Runs apt-get, without questions and without starting what it installs where that can be had. */
+function apt(...args) {
+  const options = { encoding: 'utf8', timeout: STEP_LIMIT_MS, stdio: ['ignore', 'pipe', 'pipe'] }
+  const quiet = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1', RUNLEVEL: '1' }
+  const env = { ...process.env, ...quiet }
+  const command = ['-q', '-o', 'DPkg::Lock::Timeout=120', ...args]
+  const { stdout, stderr, error } = spawnSync('apt-get', command, { ...options, env })
+  return `${stdout}${stderr}${error ? `${error.message}\n` : ''}`
 }

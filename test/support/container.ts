@@ -3,10 +3,14 @@
 import { spawnSync } from 'node:child_process'
 import type { StartedTestContainer, GenericContainer } from 'testcontainers'
 
-export interface ContainerOptions {
-  readonly image: string
-  /** The variable that names another image. */
+/** An image, and the variable that names another one. */
+export interface Image {
+  readonly name: string
   readonly env: string
+}
+
+export interface ContainerOptions {
+  readonly image: Image
   /** Ports of the container, and where they are found outside. */
   readonly ports: readonly { readonly container: number; readonly host: number }[]
   /** What it says once it is ready. */
@@ -41,11 +45,29 @@ export async function dockerAnswers(): Promise<boolean> {
   )
 }
 
+/** The image of a server: what the variable says, or the usual one. */
+export function imageOf(env: string, usual: string): Image {
+  return { name: process.env[env] ?? usual, env }
+}
+
+/** Fetches an image that is not here yet. */
+export async function pullImage({ name, env }: Image): Promise<void> {
+  if (!(await dockerAnswers())) throw new Error('Docker does not answer')
+  const { getContainerRuntimeClient, ImageName } = await import('testcontainers')
+  const { image: images } = await getContainerRuntimeClient()
+  const image = ImageName.fromString(name)
+  if (await images.exists(image)) return
+  console.log(`> docker pull ${name}`)
+  await images.pull(image).catch((cause: unknown) => {
+    throw new Error(`no image ${name} (${env} names another one): ${String(cause)}`, { cause })
+  })
+}
+
 export async function startContainer(options: ContainerOptions): Promise<Container> {
   const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers')
   let output = ''
   const container = options
-    .configure(new GenericContainer(options.image))
+    .configure(new GenericContainer(options.image.name))
     .withExposedPorts(...options.ports)
     .withWaitStrategy(Wait.forLogMessage(options.ready))
     .withStartupTimeout(START_LIMIT_MS)
@@ -77,10 +99,10 @@ async function exec(container: StartedTestContainer, command: readonly string[])
   throw new Error(`${command.join(' ')} failed with ${exitCode} in its container: ${output}`)
 }
 
-function hint({ image, env }: ContainerOptions, cause: unknown, output: string): string {
+function hint({ image }: ContainerOptions, cause: unknown, output: string): string {
   const said = output === '' ? '' : `; it said:\n${output}`
   return (
-    `no container of ${image} (${env} names another image; where no registry can be reached, ` +
+    `no container of ${image.name} (${image.env} names another image; where no registry can be reached, ` +
     `TESTCONTAINERS_RYUK_DISABLED=true does without the one of Ryuk): ${String(cause)}${said}`
   )
 }

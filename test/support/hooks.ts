@@ -2,6 +2,20 @@
 
 import { stopServices } from './services.ts'
 
+/** What is left of the tests gets this long to end by itself. */
+const LINGER_MS = 15_000
+
+export function mochaGlobalSetup(): void {
+  // an exit runs the handlers that end the processes of the tests; a plain death by signal does not
+  process.once('SIGTERM', () => process.exit(143))
+}
+
 export async function mochaGlobalTeardown(): Promise<void> {
   await stopServices()
+  // the timer itself keeps nothing alive: it runs only where something else does
+  setTimeout(() => {
+    const left = process.getActiveResourcesInfo().join(', ')
+    console.error(`something of the tests keeps the process alive: ${left}`)
+    process.exit(1)
+  }, LINGER_MS).unref()
 }

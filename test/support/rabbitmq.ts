@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { startContainer } from './container.ts'
+import { imageOf, startContainer, type Image } from './container.ts'
 import { Process } from './process.ts'
 import { freePort, sourceOf, tracked, type Program, type Server } from './server.ts'
 
@@ -22,6 +22,11 @@ export interface RabbitmqOptions {
   /** Vhosts to make at the start, which is quicker than later. @default 0 */
   readonly vhosts?: number
 }
+
+export const RABBITMQ_IMAGE: Image = imageOf(
+  'CELERIAC_TEST_RABBITMQ_IMAGE',
+  'rabbitmq:4-management-alpine',
+)
 
 const PROGRAM: Program = {
   name: 'RabbitMQ',
@@ -82,8 +87,7 @@ async function startInside(options: RabbitmqOptions): Promise<Started> {
   const [conf, definitions] = ['/etc/rabbitmq/celeriac.conf', '/etc/rabbitmq/celeriac.json']
   const lines = ['listeners.tcp.default = 5672', 'loopback_users.guest = false']
   const server = await startContainer({
-    image: process.env['CELERIAC_TEST_RABBITMQ_IMAGE'] ?? 'rabbitmq:4-management-alpine',
-    env: 'CELERIAC_TEST_RABBITMQ_IMAGE',
+    image: RABBITMQ_IMAGE,
     ports: [{ container: 5672, host: port }],
     ready: READY,
     configure: (container) =>

@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startContainer } from './container.ts'
+import { imageOf, startContainer, type Image } from './container.ts'
 import { Process } from './process.ts'
 import { freePort, sourceOf, tracked, type Program, type Server } from './server.ts'
 
@@ -15,6 +15,8 @@ export interface RedisOptions {
   /** More arguments of redis-server; files that they name are below the folder for temporary files. */
   readonly args?: readonly string[]
 }
+
+export const REDIS_IMAGE: Image = imageOf('CELERIAC_TEST_REDIS_IMAGE', 'redis:7-alpine')
 
 const PROGRAM: Program = {
   name: 'Redis',
@@ -64,8 +66,7 @@ async function startInside(port: number, args: readonly string[]): Promise<Redis
   const files = args.some((arg) => arg.startsWith(tmpdir()))
   const tls = args.includes('--tls-port') ? [Number(args[args.indexOf('--tls-port') + 1])] : []
   const server = await startContainer({
-    image: process.env['CELERIAC_TEST_REDIS_IMAGE'] ?? 'redis:7-alpine',
-    env: 'CELERIAC_TEST_REDIS_IMAGE',
+    image: REDIS_IMAGE,
     ports: [port, ...tls].map((number) => ({ container: number, host: number })),
     ready: READY,
     configure: (container) =>
