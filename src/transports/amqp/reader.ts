@@ -3,8 +3,8 @@
 import { DecodeError, LimitExceeded } from '../../errors.ts'
 
 /** The deepest nesting, and the most values in all, of a table that is read or written. */
-export const MAX_TABLE_DEPTH = 32
-export const MAX_TABLE_VALUES = 1_000
+const MAX_TABLE_DEPTH = 32
+const MAX_TABLE_VALUES = 1_000
 
 /** Reads AMQP's primitive types; every read past the end is a DecodeError. */
 export class Reader {
