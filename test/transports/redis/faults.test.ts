@@ -246,10 +246,13 @@ describe('the Redis transport under faults', function () {
   it('loses nothing when its process is killed, wherever it was', async () => {
     const worker = new URL('./victim.ts', import.meta.url).pathname
     const sender = await bench.channel()
-    const bodies = Array.from({ length: 2000 }, (_, n) => `${n}`)
-    await Promise.all(bodies.map((body) => sender.publish(message(body), TO_Q)))
+    const bodies: string[] = []
     const seen = new Set<string>()
     for (const moment of [1, 30, 200]) {
+      // However fast the last one was, there is enough to be killed over.
+      const more = Array.from({ length: 2000 }, (_, n) => `${moment}-${n}`)
+      await Promise.all(more.map((body) => sender.publish(message(body), TO_Q)))
+      bodies.push(...more)
       const child = spawn(process.execPath, ['--import', 'tsx', worker, server.url])
       child.stdout.on('data', (data: Buffer) => {
         for (const body of data.toString().split('\n').filter(Boolean)) seen.add(body)
