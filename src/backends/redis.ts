@@ -59,10 +59,18 @@ export class RedisBackend implements ResultBackend {
     return this.#closed
   }
 
-  async store(meta: ResultMeta): Promise<void> {
-    const value = this.#keyValue.encode(meta)
-    if (!this.#writer.tellsSuccess && (await this.fetch(meta.taskId)).status === SUCCESS) return
-    await this.#writer.store(this.#keyValue.keys.task(meta.taskId), value)
+  store(meta: ResultMeta): Promise<void> {
+    const key = this.#keyValue.keys.task(meta.taskId)
+    let value: Buffer
+    try {
+      value = this.#keyValue.encode(meta)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    if (this.#writer.tellsSuccess) return this.#writer.store(key, value)
+    return this.fetch(meta.taskId).then(({ status }) =>
+      status === SUCCESS ? undefined : this.#writer.store(key, value),
+    )
   }
 
   async fetch(taskId: string): Promise<ResultMeta> {

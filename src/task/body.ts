@@ -56,8 +56,8 @@ function isSoft(signal: AbortSignal): boolean {
 }
 
 /** @throws the reason when the run is ended before it has begun */
-export function checkAborted(signal: AbortSignal): void {
-  if (signal.aborted && !isSoft(signal)) throw reasonOf(signal)
+export function checkAborted(run: Run): void {
+  if (run.aborted && !isSoft(run.signal)) throw reasonOf(run.signal)
 }
 
 /**

@@ -6,6 +6,7 @@ import { fromWireOptions } from '../../protocol/call-options.ts'
 import type { SignatureDict } from '../../protocol/signature.ts'
 import { ImproperlyConfigured, NotRegistered, NotSupported, Retry } from '../errors.ts'
 import { EagerResult } from '../results/eager-result.ts'
+import { sourceOf } from '../runtime/cancellation.ts'
 import { secondsOf } from '../runtime/duration.ts'
 import { callFunction } from './body.ts'
 import { currentTask } from './current.ts'
@@ -50,7 +51,7 @@ export async function applyTask<R>(
 ): Promise<EagerResult<R>> {
   if (!host.tasks.has(name)) throw new NotRegistered(name)
   const request = eagerRequest(name, args, options)
-  const traced = await trace(host, HERE, request, options.signal ?? neverAborted())
+  const traced = await trace(host, HERE, request, sourceOf(options.signal ?? neverAborted()))
   const intent = traced.retval instanceof Retry ? intentOf(traced.retval) : undefined
   if (intent !== undefined) {
     const { throw: propagates, signal } = options
@@ -149,5 +150,5 @@ export async function callTask<R>(
   args: readonly unknown[],
 ): Promise<R> {
   const request = localRequest({ task: task.name, args, kwargs: {}, calledDirectly: true })
-  return (await callFunction(new Run(host, HERE, task, request, neverAborted()))) as R
+  return (await callFunction(new Run(host, HERE, task, request, sourceOf(neverAborted())))) as R
 }

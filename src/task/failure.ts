@@ -38,7 +38,7 @@ export async function settle(run: Run, error: unknown, runtime: () => number): P
  * REVOKED), the worker goes down, or the broker gives the message to another.
  */
 function isTakenAway(run: Run, error: unknown): boolean {
-  if (!run.signal.aborted || error !== run.signal.reason) return false
+  if (!run.aborted || error !== run.signal.reason) return false
   return [TaskRevokedError, WorkerShutdown, LeaseLostError].some((kind) => error instanceof kind)
 }
 

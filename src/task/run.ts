@@ -5,6 +5,7 @@ import type { ResultTuple } from '../../protocol/result.ts'
 import { EXCEPTION_STATES, type TaskState } from '../../protocol/states.ts'
 import type { Retry } from '../errors.ts'
 import type { ResultBackend } from '../results/backend.ts'
+import type { SignalSource } from '../runtime/cancellation.ts'
 import type { Logger } from '../runtime/log.ts'
 import { autoretryOptions } from './autoretry.ts'
 import type { RetryOptions, UpdateStateOptions } from './context.ts'
@@ -34,11 +35,13 @@ export class Run implements RunningTask {
   readonly name: string
   readonly task: TaskDefinition
   readonly request: TaskRequest
-  readonly signal: AbortSignal
   readonly host: TaskHost
   readonly environment: RunEnvironment
+  readonly #source: SignalSource
   /** Made when the first is noted: most tasks send nothing. */
   #children: Map<string, ResultTuple> | undefined
+  /** What the function returned, or what the run ended with instead. */
+  retval: unknown = null
   /** What `retry({ maxRetries })` said last. */
   #maxRetries: number | undefined
 
@@ -47,14 +50,24 @@ export class Run implements RunningTask {
     environment: RunEnvironment,
     task: TaskDefinition,
     request: TaskRequest,
-    signal: AbortSignal,
+    source: SignalSource,
   ) {
     this.host = host
     this.environment = environment
     this.task = task
     this.name = task.name
     this.request = request
-    this.signal = signal
+    this.#source = source
+  }
+
+  /** Made when it is asked for. */
+  get signal(): AbortSignal {
+    return this.#source.signal
+  }
+
+  /** Whether it was told to end. */
+  get aborted(): boolean {
+    return this.#source.aborted
   }
 
   get log(): Logger {
@@ -136,7 +149,7 @@ export class Run implements RunningTask {
   }
 
   /** Stores what became of this run; `result` must be ready for the wire. */
-  async store(
+  store(
     status: TaskState,
     result: unknown,
     traceback: string | null,
@@ -147,6 +160,6 @@ export class Run implements RunningTask {
     const request = taskId === this.request.id ? this.request : { ...this.request, id: taskId }
     const extended = host.conf.resultExtended
     const meta = metaOf(request, { status, result, traceback, children, now, extended })
-    await host.backend.store(meta, storeOptionsOf(request))
+    return host.backend.store(meta, storeOptionsOf(request))
   }
 }

@@ -14,6 +14,7 @@
 import { saferepr } from '../../protocol/python/repr.ts'
 import { FAILURE, STARTED, SUCCESS, type TaskState } from '../../protocol/states.ts'
 import { CeleryError } from '../errors.ts'
+import type { SignalSource } from '../runtime/cancellation.ts'
 import { checkAborted, isThenable, runBody, untilAborted } from './body.ts'
 import { returnChordPart, sendSuccessors } from './callbacks.ts'
 import { runAs } from './current.ts'
@@ -28,13 +29,16 @@ import { eventOf, taskPostrun, taskPrerun, taskSuccess } from './signals.ts'
 import { unregistered } from './unregistered.ts'
 
 /** Runs one request; never rejects. */
-export type Tracer = (request: TaskRequest, signal: AbortSignal) => Promise<Outcome>
+export type Tracer = (request: TaskRequest, source: SignalSource) => Promise<Outcome>
 
 export type TracerOptions = Pick<RunEnvironment, 'hostname'> & Partial<RunEnvironment>
 
 export function createTracer(host: TaskHost, options: TracerOptions): Tracer {
   const environment = { now: preciseNow, random: Math.random, pid: process.pid, ...options }
-  return async (request, signal) => (await trace(host, environment, request, signal)).outcome
+  return (request, source) => {
+    const run = runOf(host, environment, request, source)
+    return runAs(run, () => traceRun(run))
+  }
 }
 
 /** The outcome, and the value or error itself for who runs a task here and now. */
@@ -45,33 +49,45 @@ export interface Traced {
 }
 
 /** Runs one request to its end; never rejects. */
-export function trace(
+export async function trace(
   host: TaskHost,
   environment: RunEnvironment,
   request: TaskRequest,
-  signal: AbortSignal,
+  source: SignalSource,
 ): Promise<Traced> {
-  const task = host.tasks.get(request.task) ?? unregistered(request.task)
-  const run = new Run(host, environment, task, request, signal)
-  return runAs(run, () => traceRun(run))
+  const run = runOf(host, environment, request, source)
+  const outcome = await runAs(run, () => traceRun(run))
+  return { outcome, retval: run.retval }
 }
 
-async function traceRun(run: Run): Promise<Traced> {
+function runOf(
+  host: TaskHost,
+  environment: RunEnvironment,
+  request: TaskRequest,
+  source: SignalSource,
+): Run {
+  const task = host.tasks.get(request.task) ?? unregistered(request.task)
+  return new Run(host, environment, task, request, source)
+}
+
+/** Every promise counts here: the hooks of AsyncLocalStorage see each of them. */
+async function traceRun(run: Run): Promise<Outcome> {
   const started = performance.now()
   const runtime = (): number => (performance.now() - started) / 1000
-  let traced: Traced
+  let outcome: Outcome
   try {
     if (isSuspect(run) && (await isDuplicate(run))) return DUPLICATE
     if (taskPrerun.active || startsVisibly(run)) await prepare(run)
-    traced = await execute(run, runtime)
+    outcome = await execute(run, runtime)
   } catch (error) {
-    traced = { outcome: await failInternally(run, asNotSupported(error), runtime()), retval: error }
+    run.retval = error
+    outcome = await failInternally(run, asNotSupported(error), runtime())
   }
-  if (taskPostrun.active) await announceEnd(run, traced)
-  return traced
+  if (taskPostrun.active) await announceEnd(run, outcome)
+  return outcome
 }
 
-const DUPLICATE: Traced = { outcome: { state: 'DUPLICATE', runtime: 0 }, retval: null }
+const DUPLICATE: Outcome = { state: 'DUPLICATE', runtime: 0 }
 
 function startsVisibly({ task, request }: Run): boolean {
   const { trackStarted, ignoreResult } = task.options
@@ -86,22 +102,28 @@ async function prepare(run: Run): Promise<void> {
   await run.store(STARTED, { pid, hostname }, null)
 }
 
-async function execute(run: Run, runtime: () => number): Promise<Traced> {
+/** A body that has nothing to wait for costs no promise. */
+function execute(run: Run, runtime: () => number): Promise<Outcome> {
+  const failed = (error: unknown): Promise<Outcome> => {
+    run.retval = error
+    return settle(run, error, runtime)
+  }
   let value: unknown
   try {
-    checkAborted(run.signal)
-    const begun = runBody(run)
-    value = isThenable(begun) ? await untilAborted(begun, run.signal) : begun
+    checkAborted(run)
+    value = runBody(run)
   } catch (error) {
-    return { outcome: await settle(run, error, runtime), retval: error }
+    return failed(error)
   }
-  return succeed(run, value, runtime)
+  if (!isThenable(value)) return succeed(run, value, runtime)
+  return untilAborted(value, run.signal).then((result) => succeed(run, result, runtime), failed)
 }
 
 /** @see celery 5.6, app/trace.py, step by step in the same order */
-async function succeed(run: Run, value: unknown, runtime: () => number): Promise<Traced> {
+async function succeed(run: Run, value: unknown, runtime: () => number): Promise<Outcome> {
   const { task, host } = run
   const { options } = task
+  run.retval = value
   try {
     const { embed } = run.request
     if (embed.callbacks !== null || embed.chain !== null) await sendSuccessors(run, storable(value))
@@ -109,7 +131,8 @@ async function succeed(run: Run, value: unknown, runtime: () => number): Promise
     returnChordPart(run, SUCCESS)
   } catch (error) {
     if (!isUnsendable(error)) throw error
-    return { outcome: await fail(run, asNotSupported(error), runtime()), retval: error }
+    run.retval = error
+    return fail(run, asNotSupported(error), runtime())
   }
   rememberSuccess(run)
   const outcome = successOf(value, options.resultreprMaxsize, runtime())
@@ -118,7 +141,7 @@ async function succeed(run: Run, value: unknown, runtime: () => number): Promise
     await taskSuccess.send(task.name, { ...eventOf(run), result: value }, host.log)
   }
   if (options.afterReturn !== undefined) await options.afterReturn(run, SUCCESS, value)
-  return { outcome, retval: value }
+  return outcome
 }
 
 /** The repr is made when it is asked for: a worker that logs no successes never does. */
@@ -144,7 +167,7 @@ function isUnsendable(error: unknown): boolean {
   return error instanceof CeleryError && UNSENDABLE.has(error.code)
 }
 
-async function announceEnd(run: Run, { outcome, retval }: Traced): Promise<void> {
+async function announceEnd(run: Run, outcome: Outcome): Promise<void> {
   const state: TaskState = outcome.state === 'INTERNAL_ERROR' ? FAILURE : outcome.state
-  await taskPostrun.send(run.name, { ...eventOf(run), retval, state }, run.host.log)
+  await taskPostrun.send(run.name, { ...eventOf(run), retval: run.retval, state }, run.host.log)
 }

@@ -74,7 +74,7 @@ export function makeParts(host: WorkerHost, options: WorkerOptions, hooks: Hooks
   const state = new WorkerState<Request>(clock)
   const settlements = new Settlements(log, clock)
   const tracer = host.tracer(hostname)
-  const pool = openPool(plan, (job, signal) => tracer(job.payload as TaskRequest, signal))
+  const pool = openPool(plan, (job, source) => tracer(job.payload as TaskRequest, source))
   const consumer = makeConsumer(host, options, { ...hooks, plan, log })
   const shared = { log, hostname, clock, state, settlements, pool, prefetch: consumer.prefetch }
   const strategy = new Strategy(strategyContext(host, options, shared))

@@ -17,7 +17,7 @@ class Gate {
   readonly signals = new Map<string, AbortSignal>()
   readonly #ends = new Map<string, (error?: Error) => void>()
 
-  readonly run: Runner<string> = (job, signal) => {
+  readonly run: Runner<string> = (job, { signal }) => {
     this.started.push(job.id)
     this.signals.set(job.id, signal)
     return new Promise((resolve, reject) => {

@@ -14,6 +14,7 @@ import { TaskRegistry } from '../../src/task/registry.ts'
 import type { Outcome, TaskRequest } from '../../src/task/request.ts'
 import type { CallOptions, Sender } from '../../src/task/sender.ts'
 import { createTask, type TaskMaker } from '../../src/task/task.ts'
+import { sourceOf } from '../../src/runtime/cancellation.ts'
 import { createTracer } from '../../src/task/trace.ts'
 
 export const SETTINGS: HostSettings = {
@@ -135,7 +136,7 @@ export function fixture(conf: Partial<HostSettings> = {}): Fixture {
     random: () => 0.5,
   })
   const run: Fixture['run'] = (request, signal = new AbortController().signal) =>
-    tracer(requestOf(request), signal)
+    tracer(requestOf(request), sourceOf(signal))
   return { host, task: makerFor(host), sender, backend, logged, run }
 }
 

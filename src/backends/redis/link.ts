@@ -65,7 +65,7 @@ export class RedisLink {
   }
 
   async #attempt<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
-    const redis = await this.client()
+    const redis = this.#redis ?? (await this.client())
     try {
       return await work(redis)
     } catch (error) {

@@ -66,6 +66,8 @@ const MAX_VALUE_BYTES = 512 * 1024 * 1024
 /** What one script call may carry: it keeps the server busy for about a millisecond. */
 const MAX_BATCH = 256
 const MAX_BATCH_BYTES = 1024 * 1024
+/** So many go out at once, while those of the same turn of the event loop are still made. */
+const EAGER_BATCH = 32
 /** What may wait for its turn, while the server is slow or away. */
 const MAX_WAITING = 100_000
 const MAX_WAITING_BYTES = 256 * 1024 * 1024
@@ -96,6 +98,7 @@ export class ResultWriter {
   #line: Entry[] = []
   #bytes = 0
   #running = false
+  #scheduled: NodeJS.Immediate | undefined
   #done: Promise<void> | undefined
 
   constructor({ link, expires, serializer }: WriterOptions) {
@@ -116,12 +119,15 @@ export class ResultWriter {
     return new Promise<void>((resolve, reject) => {
       this.#line.push({ key, value, resolve, reject })
       this.#bytes += value.length
-      if (!this.#running) this.#done = this.#run()
+      if (this.#running) return
+      if (this.#line.length >= EAGER_BATCH) this.#start()
+      else this.#scheduled ??= setImmediate(() => this.#start())
     })
   }
 
   /** Resolves when nothing waits any more, stored or failed. */
   async flushed(): Promise<void> {
+    if (!this.#running) this.#start()
     await this.#done
   }
 
@@ -136,9 +142,14 @@ export class ResultWriter {
     )
   }
 
+  #start(): void {
+    clearImmediate(this.#scheduled)
+    this.#scheduled = undefined
+    this.#done = this.#run()
+  }
+
   async #run(): Promise<void> {
     this.#running = true
-    await new Promise((resolve) => setImmediate(resolve))
     while (this.#line.length > 0) {
       let batch = this.#take()
       const work = async (redis: Redis): Promise<void> => {

@@ -1,12 +1,13 @@
 /** The pool in this process: N jobs at a time on one event loop; `solo` is N = 1. */
 
+import { Cancellation, type SignalSource } from '../../runtime/cancellation.ts'
 import type { Job, JobHandler, Pool, PoolInfo, Runner } from './pool.ts'
 
 /** One job on its way, and the next one that waits. */
 interface Run<Outcome> {
   readonly job: Job
   readonly handler: JobHandler<Outcome>
-  readonly controller: AbortController
+  readonly cancellation: Cancellation
   next: Run<Outcome> | undefined
 }
 
@@ -56,7 +57,7 @@ export class AsyncPool<Outcome> implements Pool<Outcome> {
 
   submit(job: Job, handler: JobHandler<Outcome>): void {
     if (this.#stopped) return handler.onDropped()
-    this.#push({ job, handler, controller: new AbortController(), next: undefined })
+    this.#push({ job, handler, cancellation: new Cancellation(), next: undefined })
     this.#pump()
   }
 
@@ -75,7 +76,7 @@ export class AsyncPool<Outcome> implements Pool<Outcome> {
 
   abort(reason: Error, jobId?: string): void {
     for (const run of this.#runs) {
-      if (jobId === undefined || run.job.id === jobId) abort(run.controller, reason)
+      if (jobId === undefined || run.job.id === jobId) run.cancellation.abort(reason)
     }
   }
 
@@ -91,24 +92,34 @@ export class AsyncPool<Outcome> implements Pool<Outcome> {
     while (this.#runs.size < this.#size) {
       const run = this.#shift()
       if (run === undefined) return
-      if (run.handler.onAccepted(process.pid)) void this.#start(run)
+      if (run.handler.onAccepted(process.pid)) this.#start(run)
     }
   }
 
   /** Takes its slot before the first line of the job runs, gives it back before the end is told. */
-  async #start(run: Run<Outcome>): Promise<void> {
+  #start(run: Run<Outcome>): void {
     this.#runs.add(run)
-    let outcome: Outcome
+    const { handler, job, cancellation } = run
+    this.#run(job, cancellation).then(
+      (outcome) => {
+        this.#runs.delete(run)
+        handler.onOutcome(outcome)
+        this.#settled()
+      },
+      (error: unknown) => {
+        this.#runs.delete(run)
+        handler.onError(error)
+        this.#settled()
+      },
+    )
+  }
+
+  #run(job: Job, source: SignalSource): Promise<Outcome> {
     try {
-      outcome = await this.#runner(run.job, run.controller.signal)
+      return this.#runner(job, source)
     } catch (error) {
-      this.#runs.delete(run)
-      run.handler.onError(error)
-      return this.#settled()
+      return Promise.reject(error)
     }
-    this.#runs.delete(run)
-    run.handler.onOutcome(outcome)
-    this.#settled()
   }
 
   /** The outcome was handled: the next one may start, and who waits for the end may look. */
@@ -133,15 +144,4 @@ export class AsyncPool<Outcome> implements Pool<Outcome> {
     this.#waiting -= 1
     return run
   }
-}
-
-/**
- * A signal aborts once; but a hard time limit, or a cold shutdown, must still reach a run that a soft
- * limit has told already. So the signal gets the later reason, and tells it once more.
- */
-function abort(controller: AbortController, reason: Error): void {
-  const { signal } = controller
-  if (!signal.aborted) return controller.abort(reason)
-  Object.defineProperty(signal, 'reason', { value: reason, configurable: true })
-  signal.dispatchEvent(new Event('abort'))
 }

@@ -1,5 +1,6 @@
 /** The port to a pool: run a job, so many at a time; grow, shrink, stop. */
 
+import type { SignalSource } from '../../runtime/cancellation.ts'
 import type { Service } from '../../runtime/service.ts'
 
 /**
@@ -14,7 +15,7 @@ export interface Job {
 }
 
 /** Runs a job to its end; the outcome is plain data too. */
-export type Runner<Outcome> = (job: Job, signal: AbortSignal) => Promise<Outcome>
+export type Runner<Outcome> = (job: Job, source: SignalSource) => Promise<Outcome>
 
 /** What the pool tells of one job: accepted, then one of outcome and error; or dropped. Must not throw. */
 export interface JobHandler<Outcome> {
