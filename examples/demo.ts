@@ -87,7 +87,8 @@ title('Watched while it runs')
 const watched = await crunch.delay(20)
 for await (const { status, result } of watched.updates()) {
   if (status === 'PROGRESS') showProgress(result as Progress)
-  else if (status === 'SUCCESS') console.log(`${process.stdout.isTTY ? '\n' : ''}  ${result}`)
+  else if (status === 'SUCCESS')
+    console.log(`${process.stdout.isTTY ? '\n' : ''}  ${String(result)}`)
 }
 
 await worker.stop()

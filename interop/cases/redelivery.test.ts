@@ -25,7 +25,7 @@ async function visibilityTimeoutOver(url: string): Promise<void> {
     await until(async () => {
       const [, leased] = await redis.zrange('unacked_index', '0', '0', 'WITHSCORES')
       const [seconds] = await redis.time()
-      return Number(seconds) - Number(leased) > Number(VISIBILITY_TIMEOUT)
+      return seconds - Number(leased) > Number(VISIBILITY_TIMEOUT)
     })
   } finally {
     redis.disconnect()
