@@ -24,7 +24,7 @@ async function visibilityTimeoutOver(url: string): Promise<void> {
   try {
     await until(async () => {
       const [, leased] = await redis.zrange('unacked_index', '0', '0', 'WITHSCORES')
-      const [seconds] = await redis.time()
+      const [seconds = 0] = await redis.time()
       return seconds - Number(leased) > Number(VISIBILITY_TIMEOUT)
     })
   } finally {
