@@ -1,15 +1,19 @@
 /** `npm test`: installs what is missing, runs every suite on real servers, and counts what came of it. */
 
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { installPackages, installServices, root } from './setup.mjs'
 
 /** Ten minutes a suite; a suite that hangs is a failure. */
 const SUITE_LIMIT_MS = 600_000
 /** What a suite that is told to end gets to stop its servers. */
 const GRACE_MS = 10_000
+/** What ends a run from outside, and the exit code that tells. */
+const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
 
 const suites = process.argv.slice(2)
 if (suites.length === 0) suites.push('test/**/*.test.ts', 'interop/**/*.test.ts')
@@ -27,8 +31,15 @@ process.exitCode = total.failed === 0 ? 0 : 1
 async function runSuite(spec, report) {
   const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js')
   const args = [mocha, '--spec', spec, '--reporter', join(root, 'test', 'support', 'reporter.ts')]
-  const env = { ...process.env, CELERIAC_TEST_REPORT: report }
-  const end = await ended(spawn(process.execPath, args, { cwd: root, stdio: 'inherit', env }))
+  const end = await ended(
+    spawn(process.execPath, args, {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, CELERIAC_TEST_REPORT: report },
+      // a group of its own, for mocha is two processes
+      detached: true,
+    }),
+  )
   const counts = read(report)
   if (counts && (end === 0 || counts.failed > 0)) return counts
   console.error(`${spec} did not come to its end: ${end}`)
@@ -37,23 +48,35 @@ async function runSuite(spec, report) {
 
 /** How a suite ended: its exit code, its signal, or why it could not start. */
 async function ended(child) {
-  const stop = () => {
-    child.kill('SIGTERM')
-    setTimeout(() => child.kill('SIGKILL'), GRACE_MS).unref()
-  }
-  const limit = setTimeout(stop, SUITE_LIMIT_MS)
-  const terminate = () => {
-    stop()
-    child.once('exit', () => process.exit(143))
-  }
-  process.once('SIGTERM', terminate)
-  const end = await new Promise((resolve) => {
-    child.once('exit', (code, signal) => resolve(code ?? signal))
-    child.once('error', (error) => resolve(error.message))
-  })
-  clearTimeout(limit)
-  process.off('SIGTERM', terminate)
+  const interrupt = (signal) => void stop(child).then(() => process.exit(EXIT_CODES[signal]))
+  for (const signal of Object.keys(EXIT_CODES)) process.once(signal, interrupt)
+  const end = await Promise.race([
+    once(child, 'exit').then(([code, signal]) => code ?? signal, String),
+    sleep(SUITE_LIMIT_MS, `it took longer than ${SUITE_LIMIT_MS / 1000} s`, { ref: false }),
+  ])
+  await stop(child)
+  for (const signal of Object.keys(EXIT_CODES)) process.off(signal, interrupt)
   return end
+}
+
+/** Ends what is left of a suite: in order, or by force. */
+async function stop(child) {
+  const end = Date.now() + GRACE_MS
+  let there = signalGroup(child, 'SIGTERM')
+  while (there && Date.now() < end) {
+    await sleep(50)
+    there = signalGroup(child, 0)
+  }
+  if (there) signalGroup(child, 'SIGKILL')
+}
+
+/** Whether there was a process to signal. */
+function signalGroup({ pid }, signal) {
+  try {
+    return pid !== undefined && process.kill(-pid, signal)
+  } catch {
+    return false
+  }
 }
 
 function read(report) {
