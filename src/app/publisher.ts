@@ -17,7 +17,7 @@ import { destination, type Destination } from './destination.ts'
 import type { Queues } from './queues.ts'
 import type { Router } from './routes.ts'
 import { afterTaskPublish, beforeTaskPublish, type PublishSignal } from './signals.ts'
-import { timeOf } from './time.ts'
+import { seconds, timeOf } from './time.ts'
 
 /** What the app lends to its publisher; what may be opened late is a function. */
 export interface PublisherDeps {
@@ -58,7 +58,7 @@ export class Publisher implements Sender {
   ): Promise<AsyncResult<R>> {
     const { conf, origin, results } = this.#deps
     checkCall(name, args, options)
-    const timeout = options.timeout ?? conf.taskPublishTimeout
+    const timeout = timeoutOf(options, conf)
     if (options.signal?.aborted === true) throw reasonOf(options.signal)
     const ignored = options.ignoreResult ?? false
     const started = Date.now()
@@ -157,6 +157,10 @@ export class Publisher implements Sender {
     })
     if (payload !== undefined) await afterTaskPublish.send(task.task, payload, log)
   }
+}
+
+function timeoutOf({ timeout }: CallOptions, { taskPublishTimeout }: Settings): number {
+  return timeout === undefined ? taskPublishTimeout : seconds(timeout, 'timeout')
 }
 
 function signalOf(task: TaskMessage, message: Message, place: Destination): PublishSignal {

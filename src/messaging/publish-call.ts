@@ -1,7 +1,7 @@
 /** One call of the producer's `publish` while it lasts: what it asks for, and its one answer. */
 
 import type { Message } from '../../protocol/message.ts'
-import { reasonOf, type RetryPolicy } from '../runtime/retry.ts'
+import { reasonOf, timerMs, type RetryPolicy } from '../runtime/retry.ts'
 import type { Exchange, ExchangeType, Queue } from './entity.ts'
 
 export interface PublishRequest {
@@ -45,7 +45,7 @@ export class PublishCall {
     this.message = message
     this.request = request
     ;[this.#resolve, this.#reject] = settle
-    this.#timer = setTimeout(() => this.fail(expire(this)), request.timeout * 1000)
+    this.#timer = setTimeout(() => this.fail(expire(this)), timerMs(request.timeout))
     const { signal } = request
     if (signal === undefined) return
     this.#onAbort = (): void => this.fail(reasonOf(signal))

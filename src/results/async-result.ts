@@ -11,6 +11,7 @@ import {
   type TaskState,
 } from '../../protocol/states.ts'
 import { NotSupported, type CeleryError } from '../errors.ts'
+import type { Seconds } from '../runtime/duration.ts'
 import type { ResultBackend } from './backend.ts'
 import { remoteError } from './remote-error.ts'
 import { ancestors, fromTuple, groupTuple, taskTuple, type ResultNode } from './tree.ts'
@@ -19,7 +20,7 @@ import { waitFor } from './wait.ts'
 
 export interface GetOptions {
   /** Seconds until `get()` rejects with TimeoutError; the task goes on. @default undefined: no limit, nor is 0 */
-  readonly timeout?: number | undefined
+  readonly timeout?: Seconds | undefined
   /** Rejects as soon as it aborts; the task goes on. */
   readonly signal?: AbortSignal | undefined
   /** Reject when the task failed; false resolves with the error instead. @default true */

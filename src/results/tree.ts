@@ -2,6 +2,7 @@
 
 import { DecodeError } from '../../protocol/errors.ts'
 import type { ResultTuple } from '../../protocol/result.ts'
+import type { Seconds } from '../runtime/duration.ts'
 
 /** One result of the tree that a call grows: a task's, or a group's. */
 export interface ResultNode {
@@ -11,7 +12,7 @@ export interface ResultNode {
   /** The members of a group; undefined for a task. */
   readonly results?: readonly ResultNode[]
   /** The result; rejects when it failed. */
-  get(options?: { readonly timeout?: number | undefined }): Promise<unknown>
+  get(options?: { readonly timeout?: Seconds | undefined }): Promise<unknown>
   asTuple(): ResultTuple
   forget(): Promise<void>
 }

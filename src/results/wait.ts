@@ -2,23 +2,21 @@
 
 import type { ResultMeta } from '../../protocol/result.ts'
 import { PROPAGATE_STATES, READY_STATES } from '../../protocol/states.ts'
-import { TimeoutError } from '../errors.ts'
-import { reasonOf } from '../runtime/retry.ts'
+import { ImproperlyConfigured, TimeoutError } from '../errors.ts'
+import { secondsOf, type Seconds } from '../runtime/duration.ts'
+import { reasonOf, timerMs } from '../runtime/retry.ts'
 import type { ResultBackend, Unsubscribe } from './backend.ts'
 import { remoteError } from './remote-error.ts'
 
 export interface WaitOptions {
   /** Seconds; 0 and undefined are no limit, as in Celery. */
-  readonly timeout?: number | undefined
+  readonly timeout?: Seconds | undefined
   readonly signal?: AbortSignal | undefined
   /** The tasks whose failure ends the wait, the first to run first. */
   readonly parents: readonly string[]
   /** Called with every meta of the task itself. */
   readonly onMessage: (meta: ResultMeta) => void
 }
-
-/** The longest time that a timer of Node can take, in milliseconds. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
  * The meta of a task that is ready, in whichever of the ready states. Rejects with a parent's error,
@@ -31,6 +29,7 @@ export function waitFor(
 ): Promise<ResultMeta> {
   return new Promise<ResultMeta>((resolve, reject) => {
     if (signal?.aborted) return reject(reasonOf(signal))
+    const seconds = limitOf(timeout)
     const unsubscribes: Unsubscribe[] = []
     let timer: NodeJS.Timeout | undefined
     const over = (): void => {
@@ -52,9 +51,16 @@ export function waitFor(
     for (const parent of parents) unsubscribes.push(backend.subscribe(parent, onParent))
     unsubscribes.push(backend.subscribe(taskId, onMeta, fail))
     signal?.addEventListener('abort', onAbort, { once: true })
-    if (!timeout) return
-    timer = setTimeout(() => fail(new TimeoutError()), Math.min(timeout * 1000, MAX_TIMER_MS))
+    if (seconds === 0) return
+    timer = setTimeout(() => fail(new TimeoutError()), timerMs(seconds))
   })
+}
+
+/** @throws ImproperlyConfigured */
+function limitOf(timeout: Seconds | null = 0): number {
+  const seconds = secondsOf(timeout ?? 0)
+  if (seconds !== undefined) return seconds
+  throw new ImproperlyConfigured('timeout must be a number of seconds, or a duration')
 }
 
 /** What the caller's function throws is the caller's to hear, not the backend's. */

@@ -1,5 +1,17 @@
 /** Durations and points in time as users give them: plain numbers and Dates, or luxon's objects. */
 
+/** Seconds, or what luxon calls a DurationLike: `{ minutes: 5 }`. */
+export type Seconds = number | DurationObject
+
+export interface DurationObject {
+  readonly weeks?: number
+  readonly days?: number
+  readonly hours?: number
+  readonly minutes?: number
+  readonly seconds?: number
+  readonly milliseconds?: number
+}
+
 /** Milliseconds of each unit that a duration object may name. */
 const UNITS = {
   weeks: 604_800_000,
@@ -14,6 +26,8 @@ const UNITS = {
 export function secondsOf(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isNaN(value) ? undefined : value
   if (typeof value !== 'object' || value === null || value instanceof Date) return undefined
+  // luxon's DateTime has a `toMillis` too: since 1970.
+  if (hasMethod(value, 'toJSDate')) return undefined
   if (hasMethod(value, 'toMillis')) return finite(Number(value.toMillis()) / 1000)
   const keys = Object.keys(value)
   if (keys.length === 0 || !keys.every((key) => Object.hasOwn(UNITS, key))) return undefined

@@ -24,6 +24,14 @@ export function interval(
   return seconds * (1 - random() / 4)
 }
 
+/** A timer of Node rings at once when it is given more milliseconds than this. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** Seconds as the milliseconds of a timer, which is at most 24 days. */
+export function timerMs(seconds: number): number {
+  return Math.min(seconds * 1000, MAX_TIMER_MS)
+}
+
 /** Rejects with the signal's reason as soon as it aborts; resolves after the time otherwise. */
 export function delay(seconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -35,7 +43,7 @@ export function delay(seconds: number, signal?: AbortSignal): Promise<void> {
     const timer = setTimeout(() => {
       signal?.removeEventListener('abort', onAbort)
       resolve()
-    }, seconds * 1000)
+    }, timerMs(seconds))
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
@@ -66,7 +74,7 @@ export function deadline<T>(
     const timer = setTimeout(() => {
       done()
       reject(onTimeout())
-    }, seconds * 1000)
+    }, timerMs(seconds))
     signal?.addEventListener('abort', onAbort, { once: true })
     work.then(
       (value) => (done(), resolve(value)),

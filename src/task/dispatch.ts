@@ -131,6 +131,7 @@ const TIMES: ReadonlySet<string> = new Set([
   'expires',
   'timeLimit',
   'softTimeLimit',
+  'timeout',
 ])
 
 function isHandle(signature: SignatureLike): signature is { toJSON(): SignatureDict } {

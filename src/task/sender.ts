@@ -2,18 +2,9 @@
 
 import type { SignatureDict } from '../../protocol/signature.ts'
 import type { AsyncResult } from '../results/async-result.ts'
+import type { Seconds } from '../runtime/duration.ts'
 
-/** Seconds, or what luxon calls a DurationLike: `{ minutes: 5 }`. */
-export type Seconds = number | DurationObject
-
-export interface DurationObject {
-  readonly weeks?: number
-  readonly days?: number
-  readonly hours?: number
-  readonly minutes?: number
-  readonly seconds?: number
-  readonly milliseconds?: number
-}
+export type { Seconds } from '../runtime/duration.ts'
 
 /** A point in time: a Date, or anything that has one inside, such as luxon's DateTime. */
 export type Instant = Date | { toJSDate(): Date } | { toISO(): string | null }
@@ -82,7 +73,7 @@ export interface CallOptions {
   /** Try again when the broker cannot be reached. @default taskPublishRetry */
   readonly retry?: boolean
   /** Seconds until the call gives up. @default 30 */
-  readonly timeout?: number
+  readonly timeout?: Seconds
   readonly signal?: AbortSignal
 }
 

@@ -257,6 +257,10 @@ describe('a call that does not arrive', () => {
     })
     Object.defineProperty(app, 'producer', { value: producer })
     await expectRejection(app.sendTask('t', [], { timeout: 0.02 }), TimeoutError, 'not ready')
+    const short = { timeout: { milliseconds: 20 } }
+    await expectRejection(app.sendTask('t', [], short), TimeoutError, 'in 0.02 s')
+    const none = { timeout: '5' as never }
+    await expectRejection(app.sendTask('t', [], none), ImproperlyConfigured, 'timeout must be')
   })
 
   it('rejects when its signal aborts', async () => {

@@ -185,6 +185,20 @@ describe('an AsyncResult', () => {
       expect(await result.get({ timeout: 5 })).to.equal(5)
     })
 
+    it('takes its timeout as a duration, too, and nothing that is none', async () => {
+      const answer = result.get({ timeout: { minutes: 1 } })
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      await backend.store(meta('id', 'SUCCESS', 5))
+      expect(await within(5, answer)).to.equal(5)
+      const other = new AsyncResult('other', { backend })
+      expect(await reason(other.get({ timeout: { milliseconds: 5 } }))).to.be.instanceOf(
+        TimeoutError,
+      )
+      expect(await reason(other.get({ timeout: '5' as never }))).to.include({
+        code: 'ERR_IMPROPERLY_CONFIGURED',
+      })
+    })
+
     it('has no limit with a timeout of 0, as in Celery, nor with one that is longer than a timer', async () => {
       const answers = [result.get({ timeout: 0 }), result.get({ timeout: 1e9 })]
       await new Promise((resolve) => setTimeout(resolve, 5))

@@ -14,6 +14,7 @@ describe('durations', () => {
       expect(secondsOf(value)).to.equal(undefined)
     }
     expect(secondsOf(Duration.invalid('no'))).to.equal(undefined)
+    expect(secondsOf(DateTime.now())).to.equal(undefined)
   })
 })
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { DateTime } from 'luxon'
 import { signature as makeSignature } from '../../protocol/signature.ts'
 import { NotSupported } from '../../src/errors.ts'
 import { chain, Signature } from '../../src/task/signature.ts'
@@ -75,6 +76,15 @@ describe('a signature', () => {
     expect(sig.toJSON()).to.deep.include({ args: [2], options: { queue: 'a' } })
     expect(copy.args).to.deep.equal([1, 2])
     expect(copy.options).to.deep.include({ queue: 'b', priority: 5 })
+  })
+
+  it('keeps points in time as such, and durations as seconds', () => {
+    const at = DateTime.fromISO('2026-11-22T08:00:00Z')
+    const sig = add
+      .s(1, 2)
+      .set({ eta: at, expires: at, timeLimit: { minutes: 1 }, timeout: { minutes: 2 } })
+    const date = new Date('2026-11-22T08:00:00Z')
+    expect(sig.options).to.deep.equal({ eta: date, expires: date, time_limit: 60, timeout: 120 })
   })
 
   it('is not sent with arguments that do not fit', async () => {
