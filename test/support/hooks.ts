@@ -16,6 +16,8 @@ export async function mochaGlobalTeardown(): Promise<void> {
   setTimeout(() => {
     const left = process.getActiveResourcesInfo().join(', ')
     console.error(`something of the tests keeps the process alive: ${left}`)
-    process.exit(1)
+    // mocha sets the exit code by the failures as the process exits; this comes after
+    process.once('exit', () => (process.exitCode = 1))
+    process.exit()
   }, LINGER_MS).unref()
 }
