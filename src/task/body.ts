@@ -64,10 +64,13 @@ export function checkAborted(run: Run): void {
  * Settles as the body does, or rejects when the run is ended from outside. JavaScript cannot stop a
  * function: one that does not heed its signal goes on, but nobody waits for it any more.
  */
-export function untilAborted(body: PromiseLike<unknown>, signal: AbortSignal): Promise<unknown> {
+export function untilAborted(body: PromiseLike<unknown>, run: Run): Promise<unknown> {
+  const { signal } = run
   return new Promise((resolve, reject) => {
     const onAbort = (): void => {
-      if (!isSoft(signal)) reject(reasonOf(signal))
+      if (isSoft(signal)) return
+      run.over = true
+      reject(reasonOf(signal))
     }
     signal.addEventListener('abort', onAbort)
     const done = (): void => signal.removeEventListener('abort', onAbort)

@@ -59,6 +59,7 @@ async function retry(run: Run, error: Retry, runtime: () => number): Promise<Out
       const reason = exceptionRepr(cause)
       return { state: 'REJECTED', reason, requeue: false, runtime: runtime() }
     }
+    run.decided = true
   }
   const traceback = formatTraceback(error)
   if (run.storesErrors) {
@@ -112,6 +113,7 @@ async function markAsFailure(run: Run, error: unknown, text: string): Promise<vo
   const traceback = error instanceof TimeLimitExceeded ? null : text
   const stores = run.storesErrors
   if (stores) await run.store(FAILURE, result, traceback)
+  run.decided = true
   returnChordPart(run, FAILURE)
   if (stores) await failSuccessors(run, result, traceback)
   if (run.request.embed.errbacks !== null) await callErrbacks(run, error, text)
@@ -130,8 +132,8 @@ async function failSuccessors(run: Run, result: unknown, traceback: string | nul
 }
 
 /**
- * The run cannot be completed. Unless it is the backend that failed, the failure is stored, so that
- * nobody waits for ever.
+ * The run cannot be completed. Unless it is the backend that failed, or the result is stored already,
+ * the failure is stored, so that nobody waits for ever.
  */
 export async function failInternally(run: Run, error: unknown, runtime: number): Promise<Outcome> {
   const { task, host } = run
@@ -142,7 +144,7 @@ export async function failInternally(run: Run, error: unknown, runtime: number):
     await taskInternalError.send(task.name, event, host.log)
   }
   try {
-    if (!(error instanceof BackendError)) await markAsFailure(run, error, traceback)
+    if (!run.decided && !(error instanceof BackendError)) await markAsFailure(run, error, traceback)
   } catch (second) {
     host.log.error(
       `Task ${task.name}[${run.request.id}]: its failure could not be stored either: ${exceptionRepr(second)}`,

@@ -11,7 +11,10 @@ import type { StandardSchema } from './standard-schema.ts'
 /** A class of errors, or a function that tells whether an error is meant. */
 export type ErrorMatcher = (new (...args: never) => Error) | ((error: unknown) => boolean)
 
-/** What runs around the body; each may be async. Errors in them fail the run. */
+/**
+ * What runs around the body; each may be async. An error in `beforeStart` fails the run; the others come
+ * when its result is stored: an error in them is logged, and changes nothing.
+ */
 export interface TaskHooks {
   readonly beforeStart?: (self: TaskContext) => unknown
   readonly onSuccess?: (self: TaskContext, result: unknown) => unknown

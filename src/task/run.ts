@@ -42,6 +42,10 @@ export class Run implements RunningTask {
   #children: Map<string, ResultTuple> | undefined
   /** What the function returned, or what the run ended with instead. */
   retval: unknown = null
+  /** What became of it is told: stored, or sent again. No later error may say otherwise. */
+  decided = false
+  /** It has ended; its function may still go on, but is heard no more. */
+  over = false
   /** What `retry({ maxRetries })` said last. */
   #maxRetries: number | undefined
 
@@ -140,6 +144,10 @@ export class Run implements RunningTask {
     meta: unknown = null,
     { taskId }: UpdateStateOptions = {},
   ): Promise<void> {
+    // a function that did not heed its signal must not put PROGRESS over its own FAILURE
+    if (this.over && (taskId ?? this.request.id) === this.request.id) {
+      return this.log.debug(`state ${state} of a run that has ended is not stored`)
+    }
     const isError = EXCEPTION_STATES.has(state) && meta instanceof Error
     await this.store(state, isError ? encodeException(meta) : storable(meta), null, taskId)
   }

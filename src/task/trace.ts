@@ -83,6 +83,7 @@ async function traceRun(run: Run): Promise<Outcome> {
     run.retval = error
     outcome = await failInternally(run, asNotSupported(error), runtime())
   }
+  run.over = true
   if (taskPostrun.active) await announceEnd(run, outcome)
   return outcome
 }
@@ -116,7 +117,7 @@ function execute(run: Run, runtime: () => number): Promise<Outcome> {
     return failed(error)
   }
   if (!isThenable(value)) return succeed(run, value, runtime)
-  return untilAborted(value, run.signal).then((result) => succeed(run, result, runtime), failed)
+  return untilAborted(value, run).then((result) => succeed(run, result, runtime), failed)
 }
 
 /** @see celery 5.6, app/trace.py, step by step in the same order */
@@ -134,6 +135,7 @@ async function succeed(run: Run, value: unknown, runtime: () => number): Promise
     run.retval = error
     return fail(run, asNotSupported(error), runtime())
   }
+  run.decided = true
   rememberSuccess(run)
   const outcome = successOf(value, options.resultreprMaxsize, runtime())
   if (options.onSuccess !== undefined) await options.onSuccess(run, value)

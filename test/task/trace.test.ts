@@ -13,6 +13,7 @@ import {
   TimeLimitExceeded,
   WorkerShutdown,
 } from '../../src/errors.ts'
+import type { TaskContext } from '../../src/task/context.ts'
 import { currentTask } from '../../src/task/current.ts'
 import {
   taskFailure,
@@ -295,6 +296,30 @@ describe('the tracer', () => {
       expect(heard).to.deep.equal([boom])
     })
 
+    it('and stores nothing over the result, nor calls errbacks, for such an error', async () => {
+      const bad = (): never => {
+        throw new Error('bad hook')
+      }
+      app.task('ok', { onSuccess: bad }, () => 1)
+      app.task('failed', { onFailure: bad }, () => {
+        throw new RangeError('the true reason')
+      })
+      app.task('again', { bind: true, onRetry: bad }, (self) => {
+        throw self.retry()
+      })
+      let errbacks = 0
+      app.task('errback', (..._facts: unknown[]) => void (errbacks += 1))
+      const embed = { ...NO_EMBED, errbacks: [signature('errback')] }
+      for (const task of ['ok', 'failed', 'again']) await app.run({ task, id: task, embed })
+      expect(app.backend.metas.map(({ taskId, status }) => [taskId, status])).to.deep.equal([
+        ['ok', 'SUCCESS'],
+        ['failed', 'FAILURE'],
+        ['again', 'RETRY'],
+      ])
+      expect(app.backend.metas[1]?.result).to.deep.include({ exc_message: ['the true reason'] })
+      expect(errbacks).to.equal(1)
+    })
+
     it('and takes an error in beforeStart for one of the body', async () => {
       const beforeStart = (): never => {
         throw new Error('not ready')
@@ -331,6 +356,27 @@ describe('the tracer', () => {
           exc_module: 'billiard.exceptions',
         },
       })
+    })
+
+    it('and hears it no more, though its function goes on', async () => {
+      let self: TaskContext | undefined
+      app.task('deaf', { bind: true }, (running) => {
+        self = running
+        return new Promise(() => {})
+      })
+      const controller = new AbortController()
+      const outcome = app.run({ task: 'deaf' }, controller.signal)
+      await self?.updateState('PROGRESS', 1)
+      controller.abort(new TimeLimitExceeded(3))
+      await self?.updateState('PROGRESS', 2)
+      await outcome
+      await self?.updateState('PROGRESS', 3)
+      await self?.updateState('PROGRESS', 4, { taskId: 'other' })
+      expect(app.backend.metas.map(({ taskId, status }) => [taskId, status])).to.deep.equal([
+        ['id-1', 'PROGRESS'],
+        ['id-1', 'FAILURE'],
+        ['other', 'PROGRESS'],
+      ])
     })
 
     it('storing nothing when it was terminated', async () => {
