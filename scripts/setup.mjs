@@ -65,15 +65,15 @@ export function installServices({ python = true } = {}) {
   const contained = process.env.CELERIAC_TEST_CONTAINERS === '1'
   const debian = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')
   let missing = [...SERVERS, ...(python ? PYTHON : []), OPENSSL].filter(isMissing)
-  const servers = missing.some((row) => SERVERS.includes(row)) && !debian
-  if ((contained || servers) && pullImages()) {
+  const others = !debian && missing.some((row) => SERVERS.includes(row))
+  if ((contained || others) && pullImages()) {
     missing = missing.filter((row) => !SERVERS.includes(row))
   } else if (contained) {
-    fail('CELERIAC_TEST_CONTAINERS=1, but there is no Docker with the images: see above')
+    process.exit(1)
   }
   if (missing.length === 0) return
   if (debian) installDebian(missing)
-  else fail(`${advice(missing)}, as root or beforehand`)
+  else fail(advice(missing))
 }
 
 function isMissing([file, , env]) {
@@ -87,11 +87,11 @@ function advice(missing) {
   const around = [...new Set(missing.flatMap(([, , env]) => env ?? []))]
   const ways = [`apt-get install ${packages}`]
   if (around.length > 0) ways.push(`set ${around.join(', ')}`)
-  if (missing.some((row) => SERVERS.includes(row))) ways.push('start Docker for the servers')
-  return `missing for the tests: ${packages}; ${ways.join(', or ')}`
+  if (missing.some((row) => SERVERS.includes(row))) ways.push('start Docker')
+  return `missing for the tests: ${packages}. What helps: ${ways.join(', or ')}`
 }
 
-/** Whether Docker answers and has the servers' images now. */
+/** Whether the servers can be had, with the images of those that run in containers; says why not. */
 function pullImages() {
   const args = ['--import', 'tsx', join(root, 'test', 'support', 'pull.ts')]
   const options = { cwd: root, stdio: 'inherit', timeout: STEP_LIMIT_MS }

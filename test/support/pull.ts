@@ -1,11 +1,14 @@
-/** Fetches the images of the servers that are not here yet; fails where Docker does not answer. */
+/** Fetches the images of the servers that run in containers; fails where a server cannot be had. */
 
 import { pullImage } from './container.ts'
-import { RABBITMQ_IMAGE } from './rabbitmq.ts'
-import { REDIS_IMAGE } from './redis.ts'
+import { RABBITMQ } from './rabbitmq.ts'
+import { REDIS } from './redis.ts'
+import { sourceOf } from './server.ts'
 
 try {
-  for (const image of [REDIS_IMAGE, RABBITMQ_IMAGE]) await pullImage(image)
+  for (const program of [REDIS, RABBITMQ]) {
+    if ((await sourceOf(program)) === 'container') await pullImage(program.image)
+  }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exitCode = 1

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { imageOf, startContainer, type Image } from './container.ts'
+import { imageOf, startContainer } from './container.ts'
 import { Process } from './process.ts'
 import { freePort, sourceOf, tracked, type Program, type Server } from './server.ts'
 
@@ -23,23 +23,19 @@ export interface RabbitmqOptions {
   readonly vhosts?: number
 }
 
-export const RABBITMQ_IMAGE: Image = imageOf(
-  'CELERIAC_TEST_RABBITMQ_IMAGE',
-  'rabbitmq:4-management-alpine',
-)
-
-const PROGRAM: Program = {
+export const RABBITMQ: Program = {
   name: 'RabbitMQ',
   path: '/usr/lib/rabbitmq/bin/rabbitmq-server',
   debian: 'rabbitmq-server',
   env: 'CELERIAC_TEST_AMQP_URL',
+  image: imageOf('CELERIAC_TEST_RABBITMQ_IMAGE', 'rabbitmq:4-management-alpine'),
 }
 const CTL = '/usr/lib/rabbitmq/bin/rabbitmqctl'
 const READY = /Server startup complete/
 const run = promisify(execFile)
 
 export async function startRabbitmq(options: RabbitmqOptions = {}): Promise<RabbitmqServer> {
-  const source = await sourceOf(PROGRAM)
+  const source = await sourceOf(RABBITMQ)
   const server = await (source === 'process' ? startProcess(options) : startInside(options))
   let made = options.vhosts ?? 0
   return tracked({
@@ -58,7 +54,7 @@ async function startProcess(options: RabbitmqOptions): Promise<Started> {
   const port = await freePort()
   const env = await configure(dir, port, options)
   const start = async (): Promise<Process> => {
-    const server = new Process(PROGRAM.path, [], { env, cwd: dir })
+    const server = new Process(RABBITMQ.path, [], { env, cwd: dir })
     await server.says(READY, 60)
     return server
   }
@@ -87,7 +83,7 @@ async function startInside(options: RabbitmqOptions): Promise<Started> {
   const [conf, definitions] = ['/etc/rabbitmq/celeriac.conf', '/etc/rabbitmq/celeriac.json']
   const lines = ['listeners.tcp.default = 5672', 'loopback_users.guest = false']
   const server = await startContainer({
-    image: RABBITMQ_IMAGE,
+    image: RABBITMQ.image,
     ports: [{ container: 5672, host: port }],
     ready: READY,
     configure: (container) =>

@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { imageOf, startContainer, type Image } from './container.ts'
+import { imageOf, startContainer } from './container.ts'
 import { Process } from './process.ts'
 import { freePort, sourceOf, tracked, type Program, type Server } from './server.ts'
 
@@ -16,18 +16,17 @@ export interface RedisOptions {
   readonly args?: readonly string[]
 }
 
-export const REDIS_IMAGE: Image = imageOf('CELERIAC_TEST_REDIS_IMAGE', 'redis:7-alpine')
-
-const PROGRAM: Program = {
+export const REDIS: Program = {
   name: 'Redis',
   path: '/usr/bin/redis-server',
   debian: 'redis-server',
   env: 'CELERIAC_TEST_REDIS_URL',
+  image: imageOf('CELERIAC_TEST_REDIS_IMAGE', 'redis:7-alpine'),
 }
 const READY = /Ready to accept connections/
 
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
-  const source = await sourceOf(PROGRAM)
+  const source = await sourceOf(REDIS)
   const port = await freePort()
   const durable = options.persistent
     ? ['--appendonly', 'yes', '--appendfsync', 'always']
@@ -41,7 +40,7 @@ async function startProcess(port: number, args: readonly string[]): Promise<Redi
   const dir = await mkdtemp(join(tmpdir(), 'celeriac-redis-'))
   const local = ['--bind', '127.0.0.1', '--enable-debug-command', 'local', '--dir', dir]
   const start = async (): Promise<Process> => {
-    const server = new Process(PROGRAM.path, [...args, ...local])
+    const server = new Process(REDIS.path, [...args, ...local])
     await server.says(READY)
     return server
   }
@@ -66,7 +65,7 @@ async function startInside(port: number, args: readonly string[]): Promise<Redis
   const files = args.some((arg) => arg.startsWith(tmpdir()))
   const tls = args.includes('--tls-port') ? [Number(args[args.indexOf('--tls-port') + 1])] : []
   const server = await startContainer({
-    image: REDIS_IMAGE,
+    image: REDIS.image,
     ports: [port, ...tls].map((number) => ({ container: number, host: number })),
     ready: READY,
     configure: (container) =>

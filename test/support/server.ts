@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
-import { dockerAnswers } from './container.ts'
+import { dockerAnswers, type Image } from './container.ts'
 
 export interface Server {
   readonly url: string
@@ -21,6 +21,7 @@ export interface Program {
   readonly path: string
   readonly debian: string
   readonly env: string
+  readonly image: Image
 }
 
 /**
