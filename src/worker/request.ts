@@ -52,6 +52,9 @@ export interface Schedule {
   readonly expires: number | undefined
 }
 
+/** A message that came again may run beside its first run: a job's id is its own, not the task's. */
+let jobs = 0
+
 /** @see celery 5.6, worker/request.py */
 export class Request implements JobHandler<Outcome> {
   readonly delivery: Delivery
@@ -59,6 +62,7 @@ export class Request implements JobHandler<Outcome> {
   readonly policy: TaskPolicy
   readonly schedule: Schedule
   readonly #context: RequestContext
+  readonly #job = String((jobs += 1))
   #label: string | undefined
   #settled = false
   #timedOut = false
@@ -100,7 +104,7 @@ export class Request implements JobHandler<Outcome> {
   execute(): void {
     const { state, pool } = this.#context
     state.reserved.add(this)
-    pool.submit({ id: this.message.id, task: this.message.task, payload: this.message }, this)
+    pool.submit({ id: this.#job, task: this.message.task, payload: this.message }, this)
   }
 
   /** The early ack is on its way while the task runs: nothing waits for it. */
@@ -166,14 +170,19 @@ export class Request implements JobHandler<Outcome> {
   /** Aborts the signal of its run. */
   abort(reason: Error): void {
     if (reason instanceof TimeLimitExceeded) this.#timedOut = true
-    this.#context.pool.abort(reason, this.id)
+    this.#context.pool.abort(reason, this.#job)
   }
 
-  /** The message's limits first, then the task's, then the worker's. */
+  /**
+   * The message's limits first, then the task's, then the worker's; 0 is none.
+   *
+   * @see celery 5.6, worker/request.py, `execute_using_pool`
+   */
   #limit(): void {
     const { timeLimits, defaultLimit } = this.#context
-    const soft = this.message.softTimeLimit ?? this.policy.softTimeLimit ?? defaultLimit.soft
-    const hard = this.message.timeLimit ?? this.policy.timeLimit ?? defaultLimit.hard
+    const soft =
+      this.message.softTimeLimit || this.policy.softTimeLimit || defaultLimit.soft || null
+    const hard = this.message.timeLimit || this.policy.timeLimit || defaultLimit.hard || null
     if (soft !== null || hard !== null) this.#release = timeLimits.start(this, { soft, hard })
   }
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import type { AsyncResult } from '../../src/results/async-result.ts'
 import { LeaseLostError, Reject, WorkerShutdown } from '../../src/errors.ts'
 import {
   taskReceived,
@@ -256,6 +257,39 @@ describe('worker/worker', () => {
       const next = harness.app.task('t.next', () => 1)
       expect(await (await next.delay()).get({ timeout: 5 })).to.equal(1)
     })
+  })
+
+  describe('time limits of 0', () => {
+    it('are none, wherever they are given', async () => {
+      const nap = harness.app.task('t.nap', { timeLimit: 0, softTimeLimit: 0 }, async () => {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        return 'rested'
+      })
+      await harness.started({ timeLimit: 0, softTimeLimit: 0 })
+      const results = [await nap.delay(), await nap.applyAsync([], { timeLimit: 0 })]
+      for (const result of results) expect(await result.get({ timeout: 5 })).to.equal('rested')
+    })
+  })
+
+  describe('a message that came twice', () => {
+    it('has two runs, and the limit of one does not end the other', async () => {
+      const wait = waiting()
+      await harness.started()
+      const first = await wait.applyAsync(['short'], { taskId: 'twin', timeLimit: 0.03 })
+      await wait.applyAsync(['long'], { taskId: 'twin' })
+      await until(() => gate.started.length === 2)
+      expect(await first.state()).to.equal('PENDING')
+      await until(() => gate.reasons.length > 0)
+      expect(gate.reasons).to.have.length(1)
+      gate.open('long')
+      expect(await within(5, succeeded(first))).to.equal('long')
+    })
+
+    /** A later SUCCESS takes the place of the FAILURE. */
+    async function succeeded(result: AsyncResult<string>): Promise<string> {
+      await until(async () => (await harness.app.asyncResult(result.id).state()) === 'SUCCESS')
+      return harness.app.asyncResult<string>(result.id).get()
+    }
   })
 
   describe('a warm shutdown', () => {
