@@ -222,6 +222,15 @@ export class NotSupported extends CeleryError {
 }
 
 function remoteMessage({ type, args }: RemoteException): string {
-  const text = args.map((arg) => (typeof arg === 'string' ? arg : String(arg))).join(', ')
+  const text = args.map(textOf).join(', ')
   return text === '' ? type : `${type}: ${text}`
+}
+
+/** An argument comes from others, and may have a `toString` that is no function. */
+function textOf(arg: unknown): string {
+  try {
+    return String(arg)
+  } catch {
+    return Object.prototype.toString.call(arg)
+  }
 }

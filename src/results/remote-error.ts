@@ -43,7 +43,8 @@ export function remoteError(meta: ResultMeta): CeleryError {
   const error = new TaskError(taskId, { ...exception, traceback })
   const make = KNOWN.get(`${exception.module}.${exception.type}`)
   if (make === undefined) return error
-  const known = make(exception.args.map(String).join(', '), exception.args)
+  // what stands behind `Type: ` in its message
+  const known = make(error.message.slice(exception.type.length + 2), exception.args)
   known.cause = error
   return known
 }

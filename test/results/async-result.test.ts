@@ -157,6 +157,16 @@ describe('an AsyncResult', () => {
       expect(await reason(result.get())).to.be.instanceOf(TaskError)
     })
 
+    it('rejects, too, when the arguments cannot be made into text', async () => {
+      const bare = { toString: 1, valueOf: 2 }
+      await fail('ValueError', [bare])
+      expect(await reason(result.get())).to.include({ message: 'ValueError: [object Object]' })
+      const known = new AsyncResult('known', { backend })
+      const exc = exception('NotRegistered', [bare], 'celery.exceptions')
+      await backend.store(meta('known', 'FAILURE', exc))
+      expect(await reason(known.get())).to.be.instanceOf(NotRegistered)
+    })
+
     it('resolves with the error when it shall not propagate; result() and info() tell it', async () => {
       await fail('ValueError', ['boom'])
       expect(await result.get({ propagate: false })).to.be.instanceOf(TaskError)
