@@ -27,6 +27,11 @@ const PUBLISH_TIMEOUT = 60
 /** The longest that RabbitMQ lets a queue live unused, in milliseconds. */
 const MAX_EXPIRES_MS = 2 ** 32 - 1
 
+interface Pending {
+  resolve(): void
+  reject(reason: Error): void
+}
+
 /**
  * A result can be had only by the process that sent the task, and only while its connection lives:
  * the reply queue goes with it, as Celery declares it, and so do the results that came meanwhile.
@@ -46,7 +51,7 @@ export class RpcBackend implements ResultBackend {
   /** Whether the reply queue is consumed on the connection of now. */
   #ready = false
   /** Those who wait for that. */
-  readonly #onReady = new Set<() => void>()
+  readonly #onReady = new Set<Pending>()
   #closed: Promise<void> | undefined
 
   constructor(deps: BackendDeps) {
@@ -103,15 +108,15 @@ export class RpcBackend implements ResultBackend {
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<void> {
     if (this.#ready) return
-    let listener: (() => void) | undefined
+    let pending: Pending | undefined
     const ready = new Promise<void>((resolve, reject) => {
-      this.#onReady.add((listener = resolve))
+      this.#onReady.add((pending = { resolve, reject }))
       this.#listen().catch(reject)
     })
     const onTimeout = (): Error =>
       new OperationalError(`no reply queue for results within ${DECLARE_TIMEOUT} s`)
     await deadline(ready, DECLARE_TIMEOUT, onTimeout, options.signal).finally(() => {
-      if (listener !== undefined) this.#onReady.delete(listener)
+      if (pending !== undefined) this.#onReady.delete(pending)
     })
   }
 
@@ -120,9 +125,7 @@ export class RpcBackend implements ResultBackend {
   }
 
   async #listen(): Promise<void> {
-    if (this.#closed !== undefined) {
-      throw new CeleryError('ERR_ABORTED', 'the result backend is closed')
-    }
+    if (this.#closed !== undefined) throw closedError()
     if (this.#consumer !== undefined) return
     this.#connection = this.#deps.rpc.connection()
     this.#consumer = new Consumer(this.#connection, {
@@ -136,7 +139,7 @@ export class RpcBackend implements ResultBackend {
       logger: this.#deps.log,
     })
     await this.#consumer.start().catch(async (error: unknown) => {
-      await this.#stop()
+      await this.#stop(error as Error)
       throw error
     })
     this.#setReady()
@@ -144,14 +147,15 @@ export class RpcBackend implements ResultBackend {
 
   #setReady(): void {
     this.#ready = true
-    for (const listener of this.#onReady) listener()
+    for (const { resolve } of this.#onReady) resolve()
   }
 
   /** There is no way back to the broker: who waits hears it, and the next call tries anew. */
   #fail(error: Error): void {
     const message = `no result can come any more: ${error.message}`
-    this.#waiters.endAll(new OperationalError(message, { cause: error }))
-    void this.#stop()
+    const reason = new OperationalError(message, { cause: error })
+    this.#waiters.endAll(reason)
+    void this.#stop(reason)
   }
 
   /** @see celery 5.6, backends/rpc.py, `RPCBackend.binding` */
@@ -190,14 +194,20 @@ export class RpcBackend implements ResultBackend {
 
   async #close(): Promise<void> {
     this.#waiters.close()
-    await this.#stop()
+    await this.#stop(closedError())
   }
 
-  async #stop(): Promise<void> {
+  /** Those who wait for the reply queue are told why it does not come. */
+  async #stop(reason: Error): Promise<void> {
+    for (const { reject } of this.#onReady) reject(reason)
     const [consumer, connection] = [this.#consumer, this.#connection]
     this.#consumer = this.#connection = undefined
     this.#ready = false
     await consumer?.stop()
     await connection?.close()
   }
+}
+
+function closedError(): CeleryError {
+  return new CeleryError('ERR_ABORTED', 'the result backend is closed')
 }

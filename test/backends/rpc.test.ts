@@ -150,6 +150,15 @@ describe('the rpc backend', () => {
     expect(error).to.include({ code: 'ERR_ABORTED' })
     await within(5, close())
   })
+
+  it('tells all who wait for the reply queue that it was closed', async () => {
+    const { backend, close } = openRpc('amqp://127.0.0.1:1/', 'oid')
+    const calls = ['a', 'b', 'c'].map((id) => backend.onTaskCall(id))
+    const outcomes = Promise.allSettled(calls)
+    await within(5, close())
+    const settled = await within(1, outcomes)
+    expect(settled.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected', 'rejected'])
+  })
 })
 
 describe('the metas that came of late', () => {
