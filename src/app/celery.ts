@@ -5,6 +5,7 @@ import { createCodec, type Codec } from '../../protocol/codec.ts'
 import { signature as makeSignature } from '../../protocol/signature.ts'
 import { Configuration, type ConfigOptions, type Environment } from '../conf/resolve.ts'
 import type { Conf, SettingName, SettingsInput } from '../conf/settings.ts'
+import { Control } from '../control/control.ts'
 import { ImproperlyConfigured, OperationalError } from '../errors.ts'
 import type { Connection } from '../messaging/connection.ts'
 import { Producer } from '../messaging/producer.ts'
@@ -66,6 +67,7 @@ export class Celery implements TaskHost, AsyncDisposable {
   #connection: Connection | undefined
   #producer: Producer | undefined
   #backend: ResultBackend | undefined
+  #control: Control | undefined
   #closing: Promise<void> | undefined
 
   /** Opens nothing: the first call that needs the broker or the backend does. */
@@ -79,7 +81,7 @@ export class Celery implements TaskHost, AsyncDisposable {
     this.tasks = new TaskRegistry()
     registerBuiltins(this)
     this.#warn(this.#configuration.update(settings, 'change'))
-    this.resultSource = sourceOf(() => this.backend)
+    this.resultSource = sourceOf(this)
     this.#publisher = this.#makePublisher()
     this.sender = this.#makeSender()
     this.task = this.#makeTaskMaker()
@@ -111,6 +113,12 @@ export class Celery implements TaskHost, AsyncDisposable {
     const { taskPublishRetryPolicy: retry } = this.conf
     this.#producer ??= new Producer(this.#connection, { retry })
     return this.#producer
+  }
+
+  /** Commands to workers; nothing is opened yet. */
+  get control(): Control {
+    this.#control ??= new Control(this)
+    return this.#control
   }
 
   /** A connection of one's own to consume from; who asked for it closes it. Nothing is opened yet. */
@@ -259,9 +267,14 @@ export class Celery implements TaskHost, AsyncDisposable {
     if (name === 'task_routes') this.#router = undefined
   }
 
-  #uses(part: 'broker' | 'backend' | 'codec'): boolean {
-    if (part === 'broker') return this.#producer !== undefined
-    return (part === 'backend' ? this.#backend : this.#codec) !== undefined
+  #uses(part: 'broker' | 'backend' | 'codec' | 'control'): boolean {
+    const parts = {
+      broker: this.#producer,
+      backend: this.#backend,
+      codec: this.#codec,
+      control: this.#control,
+    }
+    return parts[part] !== undefined
   }
 }
 
@@ -269,16 +282,20 @@ const IN_USE = [
   [/^broker_/, 'broker'],
   [/^(result_|redis_)/, 'backend'],
   [/^limits$/, 'codec'],
+  [/^control_/, 'control'],
 ] as const
 
 /** The settings that queues are made of. */
 const QUEUES = /^task_(queues|queue_max_priority|default_|create_missing_)/
 
 /** Results open the backend when they are asked, not when they are made. */
-function sourceOf(backend: () => ResultBackend): ResultSource {
+function sourceOf(app: Pick<Celery, 'backend' | 'control'>): ResultSource {
   return {
     get backend() {
-      return backend()
+      return app.backend
+    },
+    revoke: async (taskId, { wait = false, ...options }) => {
+      await app.control.revoke(taskId, { ...options, reply: wait })
     },
   }
 }

@@ -294,7 +294,6 @@ export const SETTINGS = {
     type: 'bool',
     default: true,
     old: 'CELERY_ENABLE_REMOTE_CONTROL',
-    status: 'later',
   },
   /** Send events for monitors. */
   worker_send_task_events: {
@@ -401,15 +400,15 @@ export const SETTINGS = {
   /** The exchange of events. */
   event_exchange: { type: 'string', default: 'celeryev', status: 'later' },
   /** Seconds until a command that nobody read is dropped. */
-  control_queue_ttl: { type: 'seconds', default: 300, status: 'later' },
+  control_queue_ttl: { type: 'seconds', default: 300 },
   /** Seconds until a queue of commands that nobody reads is deleted. */
-  control_queue_expires: { type: 'seconds', default: 10, status: 'later' },
+  control_queue_expires: { type: 'seconds', default: 10 },
   /** Only their connection may read them. */
-  control_queue_exclusive: { type: 'bool', default: false, status: 'later' },
+  control_queue_exclusive: { type: 'bool', default: false },
   /** They survive a restart of the broker. */
-  control_queue_durable: { type: 'bool', default: false, status: 'later' },
+  control_queue_durable: { type: 'bool', default: false },
   /** What the name of the exchange of commands begins with. */
-  control_exchange: { type: 'string', default: 'celery', status: 'later' },
+  control_exchange: { type: 'string', default: 'celery' },
 
   /** TLS of the result backend: as `broker_use_ssl`. */
   redis_backend_use_ssl: { type: 'any', default: null },

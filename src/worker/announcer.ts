@@ -4,7 +4,7 @@ import { peekTask } from '../../protocol/task/decode.ts'
 import { NotRegistered, TaskRevokedError } from '../errors.ts'
 import type { Delivery } from '../messaging/transport.ts'
 import type { Logger } from '../runtime/log.ts'
-import type { Request } from './request.ts'
+import type { Request, Revocation } from './request.ts'
 import { taskReceived, taskRejected, taskRevoked, taskUnknown } from './signals.ts'
 import type { Verdicts } from './verdict.ts'
 
@@ -38,13 +38,16 @@ export class Announcer {
   }
 
   /** Stores REVOKED, unless the task's results are ignored. */
-  async revoked({ message, policy, taskName }: Request, expired: boolean): Promise<void> {
+  async revoked(
+    { message, policy, taskName }: Request,
+    { reason, signum }: Revocation,
+  ): Promise<void> {
     const { verdicts, log } = this.#options
     if (!policy.ignoreResult || policy.storeErrorsEvenIfIgnored) {
-      await verdicts.revoked(message, new TaskRevokedError(expired ? 'expired' : 'revoked'))
+      await verdicts.revoked(message, new TaskRevokedError(reason))
     }
     if (!taskRevoked.active) return
-    const event = { request: message, terminated: false, signum: null, expired }
-    await taskRevoked.send(taskName, event, log)
+    const [terminated, expired] = [reason === 'terminated', reason === 'expired']
+    await taskRevoked.send(taskName, { request: message, terminated, signum, expired }, log)
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Codec } from '../../protocol/codec.ts'
 import type { Settings } from '../conf/settings.ts'
+import type { Mailbox } from '../control/mailbox.ts'
 import type { Connection } from '../messaging/connection.ts'
 import type { Queue } from '../messaging/entity.ts'
 import type { ResultBackend } from '../results/backend.ts'
@@ -24,6 +25,8 @@ export interface WorkerHost {
   }
   /** Opened at the first use. */
   readonly backend: ResultBackend
+  /** Where remote commands come from. */
+  readonly control: { readonly mailbox: Mailbox }
   /** A new one, which the worker closes. */
   connectionForRead(): Connection
   tracer(hostname: string): Tracer

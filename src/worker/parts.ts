@@ -1,12 +1,15 @@
 /** Makes the parts of a worker from its options and the app's settings, and ties them together. */
 
+import { Node, type NodeOptions } from '../control/node.ts'
 import type { Delivery } from '../messaging/transport.ts'
+import type { ResultBackend } from '../results/backend.ts'
 import { SYSTEM_CLOCK, type Clock } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/log.ts'
 import { defaultNodename, hostFormat } from '../runtime/nodename.ts'
 import { Timer } from '../runtime/timer.ts'
 import type { Outcome, TaskRequest } from '../task/request.ts'
 import { Announcer } from './announcer.ts'
+import { makePanel } from './commands/panel.ts'
 import { Consumer } from './consumer.ts'
 import type { WorkerHost } from './host.ts'
 import { LagMonitor } from './lag.ts'
@@ -60,6 +63,8 @@ export interface Parts {
   readonly strategy: Strategy
   readonly consumer: Consumer
   readonly lag: LagMonitor
+  /** Hears remote commands, when the settings allow it. */
+  readonly node: Node | undefined
 }
 
 /** Nothing is opened here. */
@@ -75,17 +80,28 @@ export function makeParts(host: WorkerHost, options: WorkerOptions, hooks: Hooks
   const settlements = new Settlements(log, clock)
   const tracer = host.tracer(hostname)
   const pool = openPool(plan, (job, source) => tracer(job.payload as TaskRequest, source))
-  const consumer = makeConsumer(host, options, { ...hooks, plan, log })
-  const shared = { log, hostname, clock, state, settlements, pool, prefetch: consumer.prefetch }
+  const connection = host.connectionForRead()
+  const consumer = makeConsumer(host, options, { ...hooks, plan, log, connection })
+  const backend = (): ResultBackend => host.backend
+  const verdicts = new Verdicts({ backend, log, extended: host.conf.resultExtended })
+  const { prefetch } = consumer
+  const shared = { log, hostname, clock, state, settlements, pool, prefetch, verdicts }
   const strategy = new Strategy(strategyContext(host, options, shared))
   const lag = new LagMonitor({ log, running: () => labels(state.active) })
-  return { hostname, plan, log, state, pool, settlements, strategy, consumer, lag }
+  const panel = makePanel({ state, verdicts, log })
+  const node = makeNode(host, { hostname, connection, panel, log })
+  return { hostname, plan, log, state, pool, settlements, strategy, consumer, lag, node }
+}
+
+function makeNode(host: WorkerHost, options: Omit<NodeOptions, 'mailbox'>): Node | undefined {
+  if (!host.conf.workerEnableRemoteControl) return undefined
+  return new Node({ ...options, mailbox: host.control.mailbox })
 }
 
 function makeConsumer(
   host: WorkerHost,
   options: WorkerOptions,
-  { plan, log, ...hooks }: Hooks & Pick<Parts, 'plan' | 'log'>,
+  { plan, log, ...hooks }: Hooks & Pick<Parts, 'plan' | 'log'> & Pick<NodeOptions, 'connection'>,
 ): Consumer {
   const { conf, queues } = host
   const { broker: retry, startup } = retries(conf)
@@ -93,7 +109,6 @@ function makeConsumer(
   queues.select(options.queues ?? [])
   return new Consumer({
     ...hooks,
-    connection: host.connectionForRead(),
     queues: queues.deselect(options.excludeQueues ?? []),
     prefetchCount: plan.concurrency * multiplier,
     etaTaskLimit: conf.workerEtaTaskLimit,
@@ -114,7 +129,7 @@ function retries(conf: WorkerHost['conf']): {
 
 type Shared = Pick<
   StrategyContext,
-  'log' | 'hostname' | 'clock' | 'state' | 'settlements' | 'pool' | 'prefetch'
+  'log' | 'hostname' | 'clock' | 'state' | 'settlements' | 'pool' | 'prefetch' | 'verdicts'
 >
 
 /** What requests need of the worker, and what becomes of messages that are none. */
@@ -124,17 +139,11 @@ function strategyContext(
   shared: Shared,
 ): StrategyContext {
   const { conf, tasks, codec } = host
-  const { log, hostname, clock } = shared
-  const verdicts = new Verdicts({
-    backend: () => host.backend,
-    log,
-    extended: conf.resultExtended,
-  })
+  const { log, hostname, clock, verdicts } = shared
   const announcer = new Announcer({ hostname, log, verdicts })
   return {
     ...shared,
     codec,
-    verdicts,
     accept: codec.serializers.contentTypes(conf.acceptContent),
     timer: new Timer(clock),
     timeLimits: new TimeLimits(log),
@@ -145,7 +154,7 @@ function strategyContext(
     policy: (task) => tasks.get(task)?.options,
     onReceived: (request) => announcer.received(request),
     onRefused: (delivery, error) => announcer.refused(delivery, error),
-    onRevoked: (request, expired) => announcer.revoked(request, expired),
+    onRevoked: (request, revocation) => announcer.revoked(request, revocation),
   }
 }
 

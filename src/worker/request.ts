@@ -4,13 +4,13 @@
  *     received ──▶ scheduled ──▶ reserved ──▶ accepted ──▶ settled
  *         │        (its eta)     (the pool)      │  ack here, or after the outcome when `acksLate`
  *         │            │             │           │
- *         ├────────────┴─────────────┼──▶ revoked: REVOKED is stored, ack
+ *         ├────────────┴─────────────┼───────────┴──▶ revoked: REVOKED is stored, ack
  *         │                          │
  *         └───────────▶ dropped ◀────┘   back to the queue: the worker stops, or its connection is gone
  */
 
 import type { Delivery } from '../messaging/transport.ts'
-import { TimeLimitExceeded } from '../errors.ts'
+import { TaskRevokedError, TimeLimitExceeded } from '../errors.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { isEnabled, type Logger } from '../runtime/log.ts'
 import type { ResolvedTaskOptions } from '../task/options.ts'
@@ -43,8 +43,13 @@ export interface RequestContext {
   /** For tasks that have none of their own, and messages that name none. */
   readonly defaultLimit: TimeLimit
   /** Stores REVOKED, unless the task's results are ignored, then tells whoever listens. */
-  readonly onRevoked: (request: Request, expired: boolean) => Promise<void>
+  readonly onRevoked: (request: Request, revocation: Revocation) => Promise<void>
 }
+
+/** Why a task does not run, or not to its end. */
+export type Revocation =
+  | { readonly reason: 'revoked' | 'expired'; readonly signum: null }
+  | { readonly reason: 'terminated'; readonly signum: number }
 
 /** When it may run and until when, in milliseconds since 1970. */
 export interface Schedule {
@@ -66,6 +71,8 @@ export class Request implements JobHandler<Outcome> {
   #label: string | undefined
   #settled = false
   #timedOut = false
+  /** The signal that its run was ended with. */
+  #signum: number | undefined
   #release: Release | undefined
 
   constructor(
@@ -120,6 +127,9 @@ export class Request implements JobHandler<Outcome> {
 
   onOutcome(outcome: Outcome): void {
     this.#end()
+    if (this.#signum !== undefined && outcome.state === 'IGNORED') {
+      return this.#revoke({ reason: 'terminated', signum: this.#signum })
+    }
     this.#settle(settlementOf(outcome, this.policy, this.#timedOut))
     logOutcome(this.#context.log, this, outcome)
   }
@@ -157,13 +167,31 @@ export class Request implements JobHandler<Outcome> {
     if (expired) state.revoked.add(this.id)
     state.ready(this)
     if (isEnabled(log, 'info')) log.info(`Discarding revoked task: ${this.label}`)
-    this.#context.settlements.track(this.#discard(expired))
+    this.#revoke({ reason: expired ? 'expired' : 'revoked', signum: null })
     return true
   }
 
+  /**
+   * Ends its run, which is REVOKED then, unless it was over already. One that has not started is only
+   * discarded once its id was revoked, which is who calls this to do.
+   *
+   * @returns whether it runs
+   * @see celery 5.6, worker/request.py, `terminate`
+   */
+  terminate(signum: number): boolean {
+    if (!this.#context.state.active.has(this)) return false
+    this.#signum = signum
+    this.abort(new TaskRevokedError('terminated'))
+    return true
+  }
+
+  #revoke(revocation: Revocation): void {
+    this.#context.settlements.track(this.#discard(revocation))
+  }
+
   /** The result first: without the ack it would be discarded again, without the result never. */
-  async #discard(expired: boolean): Promise<void> {
-    await this.#context.onRevoked(this, expired)
+  async #discard(revocation: Revocation): Promise<void> {
+    await this.#context.onRevoked(this, revocation)
     this.#settle('ack')
   }
 

@@ -4,6 +4,7 @@ import { isoformat } from '../../protocol/python/datetime.ts'
 import { encodeException } from '../../protocol/python/exception.ts'
 import type { ResultMeta } from '../../protocol/result.ts'
 import { FAILURE, REVOKED } from '../../protocol/states.ts'
+import { TaskRevokedError } from '../errors.ts'
 import type { ResultBackend } from '../results/backend.ts'
 import type { Logger } from '../runtime/log.ts'
 import { metaOf, preciseNow } from '../task/meta.ts'
@@ -38,6 +39,21 @@ export class Verdicts {
     const facts = { status: REVOKED, result: encodeException(error), traceback: null }
     const meta = metaOf(request, { ...facts, children: [], now: preciseNow, extended })
     return this.#store(request, meta)
+  }
+
+  /** For a task that may be anywhere, or nowhere. @see celery 5.6, worker/control.py, `_revoke` */
+  revokedById(id: string): Promise<void> {
+    return this.#store(
+      { id, replyTo: null, correlationId: null },
+      {
+        taskId: id,
+        status: REVOKED,
+        result: encodeException(new TaskRevokedError('revoked')),
+        traceback: null,
+        children: null,
+        dateDone: isoformat(preciseNow()),
+      },
+    )
   }
 
   /** @see celery 5.6, worker/consumer/consumer.py, `on_unknown_task` */

@@ -113,10 +113,10 @@ export class Worker implements Service, AsyncDisposable {
 
   async #start(): Promise<void> {
     const { hostname } = this
-    const { lag, pool, consumer } = this.#parts
+    const { lag, pool, consumer, node } = this.#parts
     if (workerInit.active) await workerInit.send(hostname, { hostname }, this.#log)
     try {
-      await startAll([lag, pool, consumer])
+      await startAll([lag, pool, consumer, ...(node === undefined ? [] : [node])])
     } catch (error) {
       if (this.#draining) return
       this.#failure = error as Error
@@ -175,7 +175,9 @@ export class Worker implements Service, AsyncDisposable {
 
   async #close(): Promise<void> {
     const { hostname } = this
-    const { consumer, lag } = this.#parts
+    const { consumer, lag, node } = this.#parts
+    const deaf = node?.stop()
+    if (deaf !== undefined) await this.#within(COLD_TIMEOUT, deaf, 'the end of remote control')
     await consumer.stop()
     await lag.stop()
     if (workerShutdown.active) await workerShutdown.send(hostname, { hostname }, this.#log)

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { isCelery } from '../../src/app/celery.ts'
 import { Celery } from '../../src/celery.ts'
-import { ImproperlyConfigured, NotSupported } from '../../src/errors.ts'
+import { ImproperlyConfigured } from '../../src/errors.ts'
 import { SILENT, type Logger } from '../../src/runtime/log.ts'
 import { createTestApp, startTestWorker } from '../../src/testing.ts'
 import { sent } from './sent.ts'
@@ -93,13 +93,19 @@ describe('an app', () => {
     const app = createTestApp({ resultBackend: 'db+sqlite:///x' })
     expect(() => app.backend).to.throw(ImproperlyConfigured, "no result backend for 'db+sqlite")
   })
+})
 
-  it('cannot revoke yet, and says so', async () => {
-    const error = await createTestApp()
-      .asyncResult('id')
-      .revoke()
-      .catch((reason: unknown) => reason)
-    expect(error).to.be.instanceOf(NotSupported)
+describe('remote control of an app', () => {
+  it('is not opened by being looked at, and refuses queues that cannot be', () => {
+    expect(createTestApp().control.mailbox.exchange.name).to.equal('celery.pidbox')
+    const app = createTestApp({ controlQueueDurable: true, controlQueueExclusive: true })
+    expect(() => app.control).to.throw(ImproperlyConfigured, 'cannot both be true')
+  })
+
+  it('refuses to change once it is in use', () => {
+    const app = createTestApp({ controlExchange: 'mine' })
+    expect(app.control.mailbox.exchange.name).to.equal('mine.pidbox')
+    expect(() => (app.conf.controlExchange = 'other')).to.throw(ImproperlyConfigured)
   })
 })
 

@@ -11,13 +11,14 @@ const READ_BY: readonly (readonly [files: RegExp, test: string])[] = [
   [/^5\d\d\.redis\.(result-|backend-|group-meta|chord-part-return$)/, 'result.test.ts'],
   [/^5\d\d\.amqp\.result-rpc-/, 'result.test.ts'],
   [/^5\d\d\.redis\.transport\./, 'virtual/redis-keys.test.ts'],
+  [/^5\d\d\.(amqp|redis)\.pidbox-/, 'pidbox.test.ts'],
 ]
 
 /** Captures that tests of other rooms read, or that wait for what will read them. */
 const ELSEWHERE: readonly (readonly [files: RegExp, why: string])[] = [
   [/\.vectors\./, 'answers of single functions, see python/ and serialization/'],
   [/\.event-/, 'event messages are read in events/'],
-  [/\.(pidbox-|mingle-hello$|two-workers-)/, 'remote control is read in control/ and worker/'],
+  [/\.(mingle-hello$|two-workers-)/, 'what workers say to each other is read in worker/'],
   [
     /\.(worker-(startup|shutdown)|quorum-worker-startup)-/,
     'the frames of a whole worker, to compare by eye',
