@@ -1,5 +1,6 @@
 /** Seconds and points in time of a call as they go on the wire, in the time zone of the app. */
 
+import { IANAZone } from 'luxon'
 import {
   fromLuxon,
   isLuxonDateTime,
@@ -59,27 +60,6 @@ function checked(text: string, what: string): string {
 }
 
 function inZone(ms: number, timezone: string): PythonDateTime {
-  const offset = timezone === 'UTC' ? 0 : zoneOffset(ms, timezone)
+  const offset = timezone === 'UTC' ? 0 : IANAZone.create(timezone).offset(ms) * 60
   return new PythonDateTime(ms, { offset })
-}
-
-const FORMATS = new Map<string, Intl.DateTimeFormat>()
-
-/** Seconds east of UTC, there and then. */
-function zoneOffset(ms: number, timezone: string): number {
-  const parts = zoneFormat(timezone).formatToParts(ms)
-  const name = parts.find(({ type }) => type === 'timeZoneName')?.value ?? ''
-  const [, sign, hours = '0', minutes = '0', rest = '0'] =
-    /GMT([+-])(\d+):?(\d+)?:?(\d+)?/.exec(name) ?? []
-  const total = Number(hours) * 3600 + Number(minutes) * 60 + Number(rest)
-  return sign === '-' ? -total : total
-}
-
-/** To make one takes long; an app has one zone. */
-function zoneFormat(timeZone: string): Intl.DateTimeFormat {
-  const known = FORMATS.get(timeZone)
-  if (known !== undefined) return known
-  const format = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset' })
-  FORMATS.set(timeZone, format)
-  return format
 }

@@ -91,9 +91,11 @@ export function storable(value: unknown): unknown {
   return value instanceof AsyncResult ? value.asTuple() : value
 }
 
-/** Now, to the microsecond: Python's `date_done` has six digits. */
+/**
+ * Now, to the microsecond: Python's `date_done` has six digits. The milliseconds are the wall clock's,
+ * which follows when the machine slept or its clock was set; the monotonic one only tells them apart.
+ */
 export function preciseNow(): PythonDateTime {
-  const ms = performance.timeOrigin + performance.now()
-  const whole = Math.floor(ms)
-  return new PythonDateTime(whole, { microseconds: Math.floor((ms - whole) * 1000), offset: 0 })
+  const microseconds = Math.floor((performance.now() % 1) * 1000)
+  return new PythonDateTime(Date.now(), { microseconds, offset: 0 })
 }
