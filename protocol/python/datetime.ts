@@ -178,6 +178,15 @@ function timeMs(fields: DateTimeFields): number {
 
 /** `YYYY-MM-DDTHH:MM:SS`, UTC. */
 function isoSecond(ms: number): string {
+  const second = Math.floor(ms / 1000)
+  if (second !== last.second) last = { second, text: spellSecond(ms) }
+  return last.text
+}
+
+/** Times come one after another, most of them in the second of the one before. */
+let last: { readonly second: number; readonly text: string } = { second: NaN, text: '' }
+
+function spellSecond(ms: number): string {
   // Years outside 0 to 9999 have a sign, and NaN has no text at all.
   const text = Number.isNaN(ms) || Math.abs(ms) > 8.64e15 ? '' : new Date(ms).toISOString()
   if (text.length !== 24 || text.startsWith('0000')) {
