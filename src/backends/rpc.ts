@@ -8,6 +8,7 @@ import type { Connection } from '../messaging/connection.ts'
 import { Consumer } from '../messaging/consumer.ts'
 import type { Queue } from '../messaging/entity.ts'
 import type { Delivery } from '../messaging/transport.ts'
+import { oneLine } from '../runtime/log.ts'
 import { deadline, type RetryPolicy } from '../runtime/retry.ts'
 import type {
   BackendCapabilities,
@@ -187,7 +188,7 @@ export class RpcBackend implements ResultBackend {
       if (this.#recent.put(meta, message.body.length)) this.#waiters.tell(meta)
     } catch (error) {
       const reason = unreadable(taskId ?? 'without an id', error)
-      this.#deps.log.error(`Received a result that cannot be read: ${reason.message}`)
+      this.#deps.log.error(`Received a result that cannot be read: ${oneLine(reason.message)}`)
       if (taskId !== undefined) this.#waiters.end(taskId, reason)
     }
   }

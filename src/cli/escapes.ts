@@ -1,7 +1,7 @@
 /** Errors that escaped from a task: promises that nobody awaits, throws from timers and events. */
 
 import { formatTraceback } from '../../protocol/python/exception.ts'
-import type { Logger } from '../runtime/log.ts'
+import { oneLine, type Logger } from '../runtime/log.ts'
 import { currentTask } from '../task/current.ts'
 
 /**
@@ -30,5 +30,5 @@ export function watchEscapes(log: Logger, onUncaught: () => void): () => void {
 
 function origin(): string {
   const task = currentTask()
-  return task === undefined ? '' : ` in task ${task.name}[${task.request.id}]`
+  return task === undefined ? '' : ` in task ${oneLine(`${task.name}[${task.request.id}]`)}`
 }

@@ -2,6 +2,7 @@
 
 import { signature as makeSignature, type SignatureDict } from '../../protocol/signature.ts'
 import type { TaskState } from '../../protocol/states.ts'
+import { oneLine } from '../runtime/log.ts'
 import { bindArguments } from './binding.ts'
 import { sendSignature } from './dispatch.ts'
 import { newId } from './id.ts'
@@ -52,6 +53,9 @@ function lineage({ lineage: { rootId, parentId, priority } }: Run): Record<strin
   return priority === undefined ? wire : { ...wire, priority }
 }
 
+/** More of a name than this is not logged: it comes from others. */
+const MAX_NAME = 256
+
 /**
  * Returns a part of a chord. No backend of this release counts them, so the body would never run:
  * that is said aloud, and the part's own result is stored all the same.
@@ -59,9 +63,12 @@ function lineage({ lineage: { rootId, parentId, priority } }: Run): Record<strin
 export function returnChordPart(run: Run, state: TaskState): void {
   const { embed, group, id } = run.request
   if (embed.chord === null) return
+  const body = embed.chord.task.slice(0, MAX_NAME)
   run.log.error(
-    `Task ${run.name}[${id}] ended as ${state} in the header of the chord ${group ?? '?'}, whose body ` +
-      `'${embed.chord.task}' this worker cannot run: let a worker that knows chords have the header`,
+    oneLine(
+      `Task ${run.name}[${id}] ended as ${state} in the header of the chord ${group ?? '?'}, whose body ` +
+        `'${body}' this worker cannot run: let a worker that knows chords have the header`,
+    ),
   )
 }
 
@@ -104,6 +111,7 @@ async function callInline(
     await (task.run as (...args: readonly unknown[]) => unknown)(...bound)
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    run.log.error(`Errback ${task.name} of ${run.name}[${run.request.id}] raised: ${text}`)
+    const label = oneLine(`${run.name}[${run.request.id}]`)
+    run.log.error(`Errback ${task.name} of ${label} raised: ${text}`)
   }
 }

@@ -13,6 +13,7 @@ import {
   TimeLimitExceeded,
   WorkerShutdown,
 } from '../errors.ts'
+import { oneLine } from '../runtime/log.ts'
 import { callErrbacks, returnChordPart } from './callbacks.ts'
 import { send } from './dispatch.ts'
 import { metaOfSuccessor, storeOptionsOfSuccessor } from './meta.ts'
@@ -146,9 +147,9 @@ export async function failInternally(run: Run, error: unknown, runtime: number):
   try {
     if (!run.decided && !(error instanceof BackendError)) await markAsFailure(run, error, traceback)
   } catch (second) {
-    host.log.error(
-      `Task ${task.name}[${run.request.id}]: its failure could not be stored either: ${exceptionRepr(second)}`,
-    )
+    const label = oneLine(`${task.name}[${run.request.id}]`)
+    const reason = oneLine(exceptionRepr(second))
+    host.log.error(`Task ${label}: its failure could not be stored either: ${reason}`)
   }
   return { state: 'INTERNAL_ERROR', ...outcome }
 }

@@ -79,6 +79,25 @@ describe('after a run', () => {
     expect(app.logged.join()).to.match(/^error: Task ok\[id-1\] ended as SUCCESS in the header/)
   })
 
+  it('lets nobody forge a log line by an id or a name', async () => {
+    app.task('onError', (..._facts: unknown[]) => {
+      throw new Error('errback broke')
+    })
+    const id = 'x\n[2026-01-01 00:00:00,000: INFO/MainProcess] forged'
+    const chord = signature(`sum\n${'x'.repeat(10_000)}`)
+    const embed = { ...NO_EMBED, chord, errbacks: [signature('onError')] }
+    await app.run({ task: 'bad', id, group: id, embed })
+    app.backend.refuse = () => {
+      throw new RangeError('a\nb')
+    }
+    await app.run({ task: 'bad', id, embed: NO_EMBED })
+    expect(app.logged).to.have.length(3)
+    for (const line of app.logged) {
+      expect(line).not.to.match(/\n\[/)
+      expect(line.length).to.be.below(4000)
+    }
+  })
+
   it('marks the rest of the chain failed with the same error', async () => {
     await app.run({ task: 'bad', embed: { ...NO_EMBED, chain: [step('c', 'z'), step('b', 'y')] } })
     const metas = app.backend.metas
