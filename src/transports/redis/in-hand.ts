@@ -78,7 +78,7 @@ export class InHand {
   /** Puts a message back that was taken but never handed over. */
   async putBack(taken: Taken): Promise<void> {
     const lease = leaseOf(taken)
-    if (lease !== undefined) return void (await this.#link.unacked.giveBack([lease], 'RPUSH'))
+    if (lease !== undefined) return await this.#link.unacked.putBack(lease)
     await this.#push('rpush', taken)
   }
 

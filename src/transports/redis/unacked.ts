@@ -34,6 +34,8 @@ export interface UnackedOptions {
 
 /** How many leases one script touches. */
 const CHUNK = 250
+/** How many one script settles, the same as a batch: Lua hands at most some 8,000 values to a command. */
+const LARGEST_SETTLE = 500
 /** The most that a dead list keeps: the latest. */
 const DEAD_LIMIT = 1000
 /** Seconds between two looks for what timed out, at most. */
@@ -53,6 +55,7 @@ export class Unacked {
   readonly #leases = new Map<string, Lease>()
   readonly #settle: Batch<Lease, ReadonlySet<string>>
   readonly #requeue: Batch<Lease, ReadonlySet<string>>
+  readonly #putBack: Batch<Lease, ReadonlySet<string>>
   #renewal: NodeJS.Timeout | undefined
   #sweeping: NodeJS.Timeout | undefined
   /** While a renewal is under way the scores that we know are about to be old. */
@@ -62,6 +65,7 @@ export class Unacked {
     this.#options = options
     this.#settle = new Batch((leases) => this.#runSettle(leases))
     this.#requeue = new Batch((leases) => this.giveBack(leases, 'LPUSH'))
+    this.#putBack = new Batch((leases) => this.giveBack(leases, 'RPUSH'))
   }
 
   /** All leases that are not known to be over. */
@@ -101,6 +105,13 @@ export class Unacked {
     return this.#requeue.add(lease).then((lost) => !lost.has(lease.tag))
   }
 
+  /** To the front, as it was never handed over; those of one turn in the order that they came in. */
+  async putBack(lease: Lease): Promise<void> {
+    lease.state = 'returning'
+    this.#leases.set(lease.tag, lease)
+    await this.#putBack.add(lease)
+  }
+
   /** Out of `unacked` and into its queue's dead list, as it is; resolves to whether the lease was still ours. */
   async bury(lease: Lease, raw: string): Promise<boolean> {
     lease.state = 'returning'
@@ -116,7 +127,7 @@ export class Unacked {
 
   /** Resolves when all that was asked for is done. */
   async idle(): Promise<void> {
-    await Promise.all([this.#settle.idle(), this.#requeue.idle()])
+    await Promise.all([this.#settle.idle(), this.#requeue.idle(), this.#putBack.idle()])
   }
 
   /** What a lost connection left: settles what was settled, gives back the rest to the front. */
@@ -205,12 +216,15 @@ export class Unacked {
   }
 
   async #runSettle(leases: readonly Lease[]): Promise<ReadonlySet<string>> {
-    if (leases.length === 0) return new Set()
     await this.#renewing
     const keys = [this.#keys.unacked, this.#keys.unackedIndex]
-    const lost = (await run(this.#options.client, SETTLE, keys, pairs(leases))) as string[]
-    for (const { tag } of leases) this.#leases.delete(tag)
-    return new Set(lost)
+    const lost = new Set<string>()
+    for (const chunk of chunks(leases, LARGEST_SETTLE)) {
+      const tags = (await run(this.#options.client, SETTLE, keys, pairs(chunk))) as string[]
+      for (const tag of tags) lost.add(tag)
+      for (const { tag } of chunk) this.#leases.delete(tag)
+    }
+    return lost
   }
 
   async #restore(found: readonly Restored[], side: Side): Promise<readonly string[]> {
@@ -268,6 +282,6 @@ function triples(flat: readonly string[]): Restored[] {
   return found
 }
 
-function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let i = 0; i < items.length; i += CHUNK) yield items.slice(i, i + CHUNK)
+function* chunks<T>(items: readonly T[], size: number = CHUNK): Generator<readonly T[]> {
+  for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size)
 }

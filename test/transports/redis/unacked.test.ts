@@ -5,8 +5,10 @@ import { directQueue } from '../../../src/messaging/entity.ts'
 import { LeaseLostError } from '../../../src/errors.ts'
 import type { Channel, Delivery } from '../../../src/messaging/transport.ts'
 import { message, rejection, text } from '../../contracts/transport.ts'
+import { RedisTransport } from '../../../src/transports/redis/transport.ts'
+import { Proxy } from '../../support/proxy.ts'
 import { until } from '../../support/until.ts'
-import { Bench, recorder } from './support.ts'
+import { Bench, OPTIONS, recorder } from './support.ts'
 
 const TO_Q = { exchange: '', routingKey: 'q' }
 
@@ -207,6 +209,49 @@ describe('the leases of the Redis transport', () => {
     expect([first, second].map((delivery) => delivery && text(delivery))).to.deep.equal(['b', 'c'])
     expect(first?.redelivered).to.equal(true)
     await next.close()
+  })
+
+  it('gives back what was on its way when it is closed, in its order', async () => {
+    const connection = await bench.connect()
+    const channel = await connection.channel()
+    await channel.declareQueue(directQueue('q'))
+    await channel.consume('idle', () => {})
+    const bodies = Array.from({ length: 20 }, (_, n) => `${n}`)
+    for (const body of bodies) await channel.publish(message(body), TO_Q)
+    await bench.redis.client('PAUSE', 100)
+    const seen: Delivery[] = []
+    await channel.consume('q', (delivery) => seen.push(delivery))
+    await new Promise((resolve) => setImmediate(resolve))
+    await connection.close()
+    expect(seen).to.deep.equal([])
+    expect(await bench.redis.keys('unacked*')).to.deep.equal([])
+    const next = await bench.channel()
+    for (const body of bodies) expect(text((await next.get('q')) as Delivery)).to.equal(body)
+  })
+
+  it('settles what a lost connection has settled, however much it is', async () => {
+    const proxy = await new Proxy({
+      host: '127.0.0.1',
+      port: Number(new URL(bench.url).port),
+    }).start()
+    const transport = new RedisTransport(proxy.url(bench.url), OPTIONS)
+    const connection = await transport.connect()
+    const channel = await connection.channel()
+    await channel.declareQueue(directQueue('q'))
+    const bodies = Array.from({ length: 9000 }, (_, n) => message(`${n}`))
+    await Promise.all(bodies.map((body) => channel.publish(body, TO_Q)))
+    const held: Delivery[] = []
+    await channel.consume('q', (delivery) => held.push(delivery))
+    await until(() => held.length === bodies.length)
+    proxy.stall()
+    const acks = held.map((delivery) => delivery.ack().catch((error: unknown) => error))
+    await proxy.cut()
+    await Promise.all([connection.closed, ...acks])
+    proxy.unstall()
+    const next = await transport.connect()
+    expect(await bench.redis.keys('unacked*')).to.deep.equal([])
+    await next.close()
+    await proxy.stop()
   })
 
   it('settles a thousand deliveries in a handful of scripts', async () => {
