@@ -39,6 +39,21 @@ export {
   type ResultTuple,
 } from './result.ts'
 
+// Remote control: requests to workers and their replies.
+export {
+  decodePidboxReply,
+  decodePidboxRequest,
+  encodePidboxReply,
+  encodePidboxRequest,
+  pidboxClock,
+  revokeArguments,
+  type PidboxOptions,
+  type PidboxReply,
+  type PidboxRequest,
+  type PidboxRequestOptions,
+  type ReplyAddress,
+} from './pidbox.ts'
+
 // States of a task.
 export * from './states.ts'
 

@@ -43,6 +43,9 @@ export type { ResultMeta } from '../protocol/result.ts'
 export * as states from '../protocol/states.ts'
 export type { TaskState } from '../protocol/states.ts'
 
+// remote control
+export type { BroadcastOptions, Control, RevokeCommandOptions } from './control/control.ts'
+
 // the worker
 export { Worker, type WorkerOptions } from './worker/worker.ts'
 

@@ -30,6 +30,7 @@ import { EagerSender } from './eager.ts'
 import { Publisher } from './publisher.ts'
 import { Queues } from './queues.ts'
 import { remoteTasks, type Remote } from './remote.ts'
+import { resultSourceOf } from './result-source.ts'
 import { Router } from './routes.ts'
 
 export interface CeleryOptions {
@@ -81,7 +82,7 @@ export class Celery implements TaskHost, AsyncDisposable {
     this.tasks = new TaskRegistry()
     registerBuiltins(this)
     this.#warn(this.#configuration.update(settings, 'change'))
-    this.resultSource = sourceOf(this)
+    this.resultSource = resultSourceOf(this)
     this.#publisher = this.#makePublisher()
     this.sender = this.#makeSender()
     this.task = this.#makeTaskMaker()
@@ -287,18 +288,6 @@ const IN_USE = [
 
 /** The settings that queues are made of. */
 const QUEUES = /^task_(queues|queue_max_priority|default_|create_missing_)/
-
-/** Results open the backend when they are asked, not when they are made. */
-function sourceOf(app: Pick<Celery, 'backend' | 'control'>): ResultSource {
-  return {
-    get backend() {
-      return app.backend
-    },
-    revoke: async (taskId, { wait = false, ...options }) => {
-      await app.control.revoke(taskId, { ...options, reply: wait })
-    },
-  }
-}
 
 /** Whether a value is an app, also one of another copy of this package. */
 export function isCelery(value: unknown): value is Celery {

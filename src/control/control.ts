@@ -1,5 +1,6 @@
 /** Commands to workers, all of them or some: revoke. */
 
+import { revokeArguments } from '../../protocol/pidbox.ts'
 import type { PlainObject } from '../../protocol/plain.ts'
 import { Mailbox, type Command, type MailboxHost } from './mailbox.ts'
 
@@ -42,8 +43,7 @@ export class Control {
     options: RevokeCommandOptions = {},
   ): Promise<readonly PlainObject[]> {
     const { terminate = false, signal = 'SIGTERM', ...rest } = options
-    const task_id = ids(taskId)
-    return await this.#broadcast('revoke', { task_id, terminate, signal }, rest)
+    return await this.#broadcast('revoke', revokeArguments(ids(taskId), terminate, signal), rest)
   }
 
   async #broadcast(
