@@ -24,7 +24,7 @@ installServices({ python: suites.some((spec) => !spec.startsWith('test/')) })
 const dir = mkdtempSync(join(tmpdir(), 'celeriac-test-'))
 const total = { passed: 0, failed: 0, skipped: 0 }
 for (const [n, spec] of suites.entries()) add(await runSuite(spec, join(dir, `${n}.json`)))
-rmSync(dir, { recursive: true })
+rmSync(dir, { recursive: true, force: true })
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
 process.exitCode = total.failed === 0 ? 0 : 1
 
@@ -35,7 +35,8 @@ async function runSuite(spec, report) {
     spawn(process.execPath, args, {
       cwd: root,
       stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, CELERIAC_TEST_REPORT: report },
+      // with its temporary files in one place, so that nothing of them stays
+      env: { ...process.env, TMPDIR: dir, CELERIAC_TEST_REPORT: report },
       // a group of its own, for mocha is two processes
       detached: true,
     }),
