@@ -69,11 +69,11 @@ local count = 0
 local function peek(k)
   local list = lists[k]
   if not list then
-    list = { buffer = {}, at = 0, taken = 0, last = false }
+    list = { buffer = {}, at = 0, taken = 0, last = false, expected = room }
     lists[k] = list
   end
   if list.at == 0 and not list.last then
-    local n = math.min(limit - count, 25)
+    local n = math.max(1, math.min(limit - count, 25, math.floor(room / list.expected)))
     local reply = redis.pcall('LRANGE', KEYS[k], -(list.taken + n), -(list.taken + 1))
     if reply.err then reply = {} end
     list.buffer, list.at, list.last = reply, #reply, #reply < n
@@ -108,7 +108,7 @@ local taken, dead = {}, {}
 local function take(q, s)
   local raw, list = peek(2 + (q - 1) * width + s)
   if not raw then return false end
-  list.at, list.taken = list.at - 1, list.taken + 1
+  list.at, list.taken, list.expected = list.at - 1, list.taken + 1, #raw
   count, room = count + 1, room - #raw
   local message, reason = read(raw)
   if message then
