@@ -53,10 +53,8 @@ export class Heartbeat {
     this.#asking = true
     this.#quiet = 0
     this.#waiting = 0
-    Promise.all(this.#clients.map((client) => client.ping())).then(
-      () => (this.#asking = false),
-      // The socket's end is reported by its own event.
-      () => this.stop(),
-    )
+    const answered = (): boolean => (this.#asking = false)
+    // An error is an answer, too (a full disk: MISCONF); the socket's end is reported by its own event.
+    Promise.all(this.#clients.map((client) => client.ping())).then(answered, answered)
   }
 }
