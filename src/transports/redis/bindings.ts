@@ -43,7 +43,7 @@ export class Bindings {
     return this.#types.get(exchange) ?? 'direct'
   }
 
-  /** Writes a queue's bindings, each once per connection. */
+  /** Writes a queue's bindings, again if need be: somebody may have removed them. */
   async bind(queue: Queue): Promise<void> {
     const made = this.#made.get(queue.name) ?? new Map<string, Made>()
     this.#made.set(queue.name, made)
@@ -51,10 +51,8 @@ export class Bindings {
       this.declare(exchange)
       if (exchange.name === '') continue
       const member = this.#member(exchange.name, routingKey, queue.name)
-      const id = `${exchange.name}\n${member}`
-      if (made.has(id)) continue
       await this.#client.sadd(this.#settings.keys.binding(exchange.name), member)
-      made.set(id, { exchange: exchange.name, member })
+      made.set(`${exchange.name}\n${member}`, { exchange: exchange.name, member })
     }
   }
 

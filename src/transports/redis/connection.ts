@@ -54,7 +54,7 @@ export class RedisConnection implements TransportConnection, RedisLink {
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
     const { settings, logger, limits } = this
     this.bindings = new Bindings(client, settings)
-    this.publisher = new Publisher({ client, settings, logger, bindings: this.bindings })
+    this.publisher = new Publisher({ client, settings, logger, limits, bindings: this.bindings })
     const lookup = this.bindings.lookupToRestore.bind(this.bindings)
     this.unacked = new Unacked({ client, settings, logger, limits, lookup })
     this.#heartbeat = new Heartbeat(this.#clients, {

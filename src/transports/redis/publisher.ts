@@ -1,9 +1,10 @@
 /** Sends messages to lists and channels; those of one turn of the event loop go together. */
 
 import { randomUUID } from 'node:crypto'
+import type { Limits } from '../../../protocol/limits.ts'
 import type { Message } from '../../../protocol/message.ts'
 import { encodeEnvelope } from '../../../protocol/virtual/envelope.ts'
-import { NotSupported, UnroutableError } from '../../errors.ts'
+import { LimitExceeded, NotSupported, UnroutableError } from '../../errors.ts'
 import type { PublishOptions } from '../../messaging/transport.ts'
 import type { Redis } from '../../redis.ts'
 import type { Logger } from '../../runtime/log.ts'
@@ -15,6 +16,7 @@ export interface PublisherOptions {
   readonly client: Redis
   readonly settings: RedisTransportSettings
   readonly bindings: Bindings
+  readonly limits: Limits
   readonly logger: Logger
 }
 
@@ -35,6 +37,12 @@ export class Publisher {
 
   async publish(message: Message, options: PublishOptions): Promise<void> {
     const { exchange, routingKey } = options
+    const { maxBodyBytes } = this.#options.limits
+    if (message.body.length > maxBodyBytes) {
+      throw new LimitExceeded(
+        `a body of ${message.body.length} bytes; the limit is ${maxBodyBytes}`,
+      )
+    }
     const type = options.exchangeType ?? this.#options.bindings.typeOf(exchange)
     if (type === 'headers') throw new NotSupported('Redis has no exchanges of type headers')
     const deliveryTag = randomUUID()
