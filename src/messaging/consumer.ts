@@ -39,6 +39,8 @@ interface Session {
   readonly generation: number
   readonly over: AbortController
   readonly consumptions: Map<string, Consumption>
+  /** What is about to be a consumption, by the name of its queue. */
+  readonly starting: Map<string, Promise<void>>
 }
 
 export class Consumer implements Service {
@@ -167,6 +169,7 @@ export class Consumer implements Service {
         generation,
         over: new AbortController(),
         consumptions: new Map(),
+        starting: new Map(),
       }
       try {
         await channel.qos(this.#prefetchCount)
@@ -200,16 +203,34 @@ export class Consumer implements Service {
     return refused
   }
 
+  /** Never twice: a queue may be added, or all resumed, while others are still about it. */
   async #consume(session: Session, queue: Queue): Promise<void> {
+    const { name } = queue
+    const { consumptions, starting } = session
+    for (let other = starting.get(name); other !== undefined; other = starting.get(name)) {
+      await other.catch(() => {})
+    }
+    if (consumptions.has(name)) return
+    const start = this.#start(session, queue).finally(() => starting.delete(name))
+    starting.set(name, start)
+    await start
+  }
+
+  async #start(session: Session, queue: Queue): Promise<void> {
     const { channel, over, consumptions } = session
     const { name } = await channel.declareQueue(queue)
+    let ended = false
     const consumption = await channel.consume(name, this.#options.onDelivery, {
       noAck: this.#options.noAck ?? false,
-      onCancel: () => this.#cancelled(session, queue),
+      onCancel: () => {
+        ended = true
+        this.#cancelled(session, queue)
+      },
     })
     const wanted = this.#queues.get(queue.name) === queue && !this.#paused
-    if (wanted && !over.signal.aborted) consumptions.set(queue.name, consumption)
-    else await consumption.cancel()
+    if (!wanted || over.signal.aborted) await consumption.cancel()
+    else consumptions.set(queue.name, consumption)
+    if (ended) this.#cancelled(session, queue)
   }
 
   /** The broker ended the consumer: its queue was deleted, or its channel closed. */

@@ -144,6 +144,19 @@ describe('a consumer', () => {
     expect(consumer?.queues.map(({ name }) => name)).to.deep.equal(['a'])
   })
 
+  it('consumes a queue once, however many ask for it at a time', async () => {
+    const running = make(['a', 'b'])
+    const starting = running.start()
+    await until(() => connection.connected)
+    const c = directQueue('c')
+    await Promise.all([starting, running.addQueue(c), running.addQueue(c), running.resume()])
+    await Promise.all([running.pause(), running.resume(), running.resume()])
+    for (const name of ['a', 'b', 'c']) {
+      const { consumerCount } = await sender.declareQueue({ ...directQueue(name), passive: true })
+      expect(consumerCount, name).to.equal(1)
+    }
+  })
+
   it('refuses to take on a queue that the broker refuses', async () => {
     await sender.declareExchange({ name: 'kind', type: 'direct' })
     await make(['a']).start()
