@@ -125,6 +125,18 @@ describe('the amqp transport', function () {
       })
     })
 
+    it('leave nothing open when they are closed while they are at it', async () => {
+      const [other, queue] = await withQueue()
+      const channel = await (await connect()).channel()
+      const consuming = rejection(channel.consume(queue, () => {}))
+      const publishing = rejection(channel.publish(message(), { exchange: '', routingKey: queue }))
+      await channel.close()
+      expect(await consuming).to.be.instanceOf(OperationalError)
+      expect(await publishing).to.be.instanceOf(OperationalError)
+      const { consumerCount } = await other.declareQueue({ ...directQueue(queue), passive: true })
+      expect(consumerCount).to.equal(0)
+    })
+
     it('refuses what is too large before it sends anything', async () => {
       const channel = await (
         await connect({ limits: { ...DEFAULT_LIMITS, maxBodyBytes: 10 } })

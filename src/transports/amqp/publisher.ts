@@ -76,6 +76,10 @@ export class Publisher {
         correlationId: correlation(properties),
       })
     })
+    if (this.#closed) {
+      await this.#link.closeChannel(channel)
+      throw new OperationalError('the channel is closed')
+    }
     return (this.#current = { channel, confirms })
   }
 

@@ -2,7 +2,7 @@
 
 import type { ConsumeMessage, GetMessage } from 'amqplib'
 import type { Message } from '../../../protocol/message.ts'
-import { LeaseLostError } from '../../errors.ts'
+import { LeaseLostError, OperationalError } from '../../errors.ts'
 import type { ConsumeOptions, Consumption, Delivery } from '../../messaging/transport.ts'
 import type { ReadContent } from './frames.ts'
 import type { Content } from './properties.ts'
@@ -24,6 +24,7 @@ export class Receiver {
   #opening: Promise<Receiving> | undefined
   #prefetch = 0
   #perConsumer = false
+  #closed = false
 
   constructor(link: Link) {
     this.#link = link
@@ -73,6 +74,8 @@ export class Receiver {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
+    // What is about to be opened is closed there.
     this.#current?.cancelled.clear()
     await this.#link.closeChannel(this.#current?.channel)
   }
@@ -94,6 +97,10 @@ export class Receiver {
       cancelled.clear()
       for (const onCancel of consumers) onCancel()
     })
+    if (this.#closed) {
+      await this.#link.closeChannel(channel)
+      throw new OperationalError('the channel is closed')
+    }
     return (this.#current = { channel, qos: '0/false', cancelled })
   }
 
