@@ -148,7 +148,7 @@ export class RpcBackend implements ResultBackend {
 
   #setReady(): void {
     this.#ready = true
-    for (const { resolve } of this.#onReady) resolve()
+    for (const waiter of this.#onReady) waiter.resolve()
   }
 
   /** There is no way back to the broker: who waits hears it, and the next call tries anew. */
@@ -200,7 +200,7 @@ export class RpcBackend implements ResultBackend {
 
   /** Those who wait for the reply queue are told why it does not come. */
   async #stop(reason: Error): Promise<void> {
-    for (const { reject } of this.#onReady) reject(reason)
+    for (const waiter of this.#onReady) waiter.reject(reason)
     const [consumer, connection] = [this.#consumer, this.#connection]
     this.#consumer = this.#connection = undefined
     this.#ready = false
