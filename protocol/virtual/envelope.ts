@@ -170,14 +170,20 @@ function isPlainBase64(content: string, bytes: Buffer): boolean {
 /** A known property of a wrong type is kept among the others: it is not for us to read. */
 function readProperties(wire: PlainObject): Properties {
   const properties: Record<string, unknown> = {}
-  const extra: Record<string, unknown> = Object.create(null) as Record<string, unknown>
-  for (const [name, value] of Object.entries(wire)) {
+  let extra: Record<string, unknown> | undefined
+  for (const name of Object.keys(wire)) {
+    const value = wire[name]
     if (OWN.has(name) || value === null) continue
     const known = KNOWN.get(name)
-    if (known !== undefined && IS[known[1]](value)) properties[known[0]] = value
-    else extra[name] = value
+    if (known !== undefined && IS[known[1]](value)) {
+      properties[known[0]] = value
+    } else {
+      // Without a prototype a property may have any name.
+      extra ??= Object.create(null) as Record<string, unknown>
+      extra[name] = value
+    }
   }
-  return Object.keys(extra).length === 0 ? properties : { ...properties, extra }
+  return extra === undefined ? properties : { ...properties, extra }
 }
 
 function readTag(tag: unknown): string | number {
