@@ -91,6 +91,20 @@ describe('the amqp transport', function () {
       expect(text(await inbox.next())).to.equal('fine')
     })
 
+    it('says what cannot be written, and goes on', async () => {
+      const channel = await connect().then((connection) => connection.channel())
+      const long = channel.declareQueue(directQueue('q'.repeat(300)))
+      const odd = channel.declareQueue({
+        ...directQueue(randomUUID()),
+        arguments: { 'x-odd': Symbol('odd') },
+      })
+      const next = channel.declareQueue(directQueue(randomUUID()))
+      for (const refused of [long, odd]) {
+        expect(await within(5, rejection(refused))).to.be.instanceOf(ImproperlyConfigured)
+      }
+      expect(await within(5, next)).to.include({ messageCount: 0 })
+    })
+
     it('says that a queue is not there, to consume or to get from, and goes on', async () => {
       const [channel, queue] = await withQueue()
       const inbox = new Inbox()

@@ -1,6 +1,7 @@
 /** Declares, deletes and purges on a channel of its own, because a refusal closes the channel. */
 
 import type { Channel as RawChannel } from 'amqplib'
+import { ImproperlyConfigured } from '../../errors.ts'
 import type { Binding, Exchange, Queue } from '../../messaging/entity.ts'
 import type { DeclaredQueue } from '../../messaging/transport.ts'
 import type { Link, OpenChannel } from './link.ts'
@@ -74,9 +75,27 @@ export class Admin {
 
   async #call<T>(what: string, rpc: (raw: RawChannel) => Promise<T>): Promise<T> {
     if (!this.#channel?.open) this.#channel = await this.#link.open(() => {})
-    const { raw } = this.#channel
-    return await this.#link.call(what, () => rpc(raw))
+    const channel = this.#channel
+    return await this.#link.call(what, () =>
+      rpc(channel.raw).catch((error: unknown) => {
+        throw isUnwritable(error) ? this.#unwritable(channel, what, error) : error
+      }),
+    )
   }
+
+  /** On this channel amqplib waits for the answer to what it has not sent, and would hold up all that follows. */
+  #unwritable(channel: OpenChannel, what: string, error: Error): ImproperlyConfigured {
+    this.#channel = undefined
+    void this.#link.closeChannel(channel)
+    return new ImproperlyConfigured(`${what} cannot be written in AMQP: ${error.message}`, {
+      cause: error,
+    })
+  }
+}
+
+/** A name of more than 255 bytes, or an argument of a type that AMQP has not. */
+function isUnwritable(error: unknown): error is Error {
+  return error instanceof TypeError || error instanceof RangeError
 }
 
 /** amqplib wants them writable; RabbitMQ reads any kind of integer in them. */
