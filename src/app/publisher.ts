@@ -35,6 +35,9 @@ export interface PublisherDeps {
   producer(): Producer
 }
 
+/** The longest `expiration` that every release of RabbitMQ takes: 49 days. */
+const MAX_EXPIRATION_MS = 2 ** 32 - 1
+
 /**
  * The app's way to the broker.
  *
@@ -106,19 +109,24 @@ export class Publisher implements Sender {
     now: number,
   ): Properties {
     const priority = place.priority ?? (options.queue === undefined ? 0 : undefined)
+    const expiration = task.expires === null ? undefined : this.#expiration(task, task.expires, now)
     return {
       correlationId: task.id,
       replyTo: options.replyTo ?? this.#deps.oid,
       deliveryMode: place.deliveryMode,
       ...(priority === undefined ? {} : { priority }),
-      ...(task.expires === null ? {} : { expiration: this.#expiration(task, task.expires, now) }),
+      ...(expiration === undefined ? {} : { expiration }),
       ...(options.properties === undefined ? {} : ownProperties(options.properties)),
     }
   }
 
-  /** Milliseconds to live; what has expired already gets none. */
-  #expiration({ id }: TaskMessage, expires: string, now: number): string {
+  /**
+   * Milliseconds to live; what has expired already gets none. Of more than RabbitMQ takes nothing is
+   * said: it would close the channel, and the worker looks at `expires` all the same.
+   */
+  #expiration({ id }: TaskMessage, expires: string, now: number): string | undefined {
     const left = timeOf(expires) - now
+    if (left > MAX_EXPIRATION_MS) return undefined
     if (left >= 0) return String(Math.trunc(left))
     const ago = -left / 1000
     this.#deps.log.warning(`${oneLine(id)} has an expiration date in the past (${ago}s ago).`)

@@ -160,6 +160,14 @@ describe('a call as a message', () => {
     expect(message.headers['eta']).to.equal('2030-01-02T05:30:00+05:30')
   })
 
+  it('names no time to live that RabbitMQ would refuse', async () => {
+    await using app = createTestApp()
+    await app.sendTask('t', [], { expires: 1e9 })
+    const { message } = await sent(app)
+    expect(message.headers['expires']).to.be.a('string')
+    expect(message.properties.expiration).to.equal(undefined)
+  })
+
   it('has no time to live when it has expired already', async () => {
     await using app = createTestApp()
     const lives: unknown[] = []
