@@ -14,8 +14,9 @@ export class Fifo<T> {
 
   unshift(item: T): void {
     if (this.#head === 0) {
-      this.#items.unshift(item)
-      return
+      // As much room in front as there are items, so that the next ones need not be moved again.
+      this.#head = Math.max(this.#items.length, 16)
+      this.#items = [...new Array<undefined>(this.#head), ...this.#items]
     }
     this.#head -= 1
     this.#items[this.#head] = item
@@ -26,7 +27,7 @@ export class Fifo<T> {
     if (this.size === 0) return undefined
     this.#items[this.#head] = undefined
     this.#head += 1
-    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
+    if (this.#head > 1024 && this.#head > this.#items.length * 0.75) {
       this.#items = this.#items.slice(this.#head)
       this.#head = 0
     }
