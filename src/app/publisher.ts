@@ -35,8 +35,8 @@ export interface PublisherDeps {
   producer(): Producer
 }
 
-/** The longest `expiration` that every release of RabbitMQ takes: 49 days. */
-const MAX_EXPIRATION_MS = 2 ** 32 - 1
+/** The longest `expiration` that RabbitMQ takes: ten years. @see RabbitMQ, rabbit.hrl, `MAX_EXPIRY_TIMER` */
+const MAX_EXPIRATION_MS = 315_360_000_000
 
 /**
  * The app's way to the broker.
