@@ -16,7 +16,7 @@ export class Fifo<T> {
     if (this.#head === 0) {
       // As much room in front as there are items, so that the next ones need not be moved again.
       this.#head = Math.max(this.#items.length, 16)
-      this.#items = [...new Array<undefined>(this.#head), ...this.#items]
+      this.#items = [...Array.from({ length: this.#head }, () => undefined), ...this.#items]
     }
     this.#head -= 1
     this.#items[this.#head] = item
