@@ -136,9 +136,14 @@ export async function openRedis(
     await deadline(greet(client, display), seconds, onTimeout, signal)
     return client
   } catch (error) {
-    client.disconnect()
+    closeRedis(client)
     throw redisError(isClosed(error) ? (last ?? error) : error, `cannot connect to ${display}`)
   }
+}
+
+/** Ends a connection; of one that has ended ioredis would wait two seconds more for the end. */
+export function closeRedis(client: Redis): void {
+  if (client.status !== 'end') client.disconnect()
 }
 
 /** ioredis says only this when the true reason was emitted as 'error'. */

@@ -78,6 +78,17 @@ describe('a Redis connection', () => {
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).to.not.include('SECRET')
   })
 
+  it('leaves no timer behind when it has failed', async () => {
+    const timers = (): number =>
+      process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const left: number[] = []
+    for (let i = 0; i < 3; i++) {
+      await rejection(openRedis('redis://127.0.0.1:1/0'))
+      left.push(timers())
+    }
+    expect(left[2]).to.equal(left[0])
+  })
+
   it('fails within its time when the other side says nothing', async () => {
     const silent = createServer(() => {})
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))

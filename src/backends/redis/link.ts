@@ -1,7 +1,7 @@
 /** One Redis connection that is opened when it is needed, and again when it was lost. */
 
 import { BackendError, ImproperlyConfigured } from '../../errors.ts'
-import { redisError, redisFault, type Redis } from '../../redis.ts'
+import { closeRedis, redisError, redisFault, type Redis } from '../../redis.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { delay, interval, type RetryPolicy } from '../../runtime/retry.ts'
 
@@ -60,7 +60,7 @@ export class RedisLink {
   /** Ends the attempts that are under way, then the connection. */
   close(): void {
     this.#closing.abort()
-    this.#redis?.disconnect()
+    if (this.#redis !== undefined) closeRedis(this.#redis)
     this.#redis = undefined
   }
 
@@ -87,7 +87,7 @@ export class RedisLink {
 
   async #open(): Promise<Redis> {
     const redis = await this.#options.open(this.#closing.signal)
-    if (this.#closing.signal.aborted) redis.disconnect()
+    if (this.#closing.signal.aborted) closeRedis(redis)
     this.#redis = redis
     redis.once('end', () => this.#drop(redis))
     return redis
@@ -96,7 +96,7 @@ export class RedisLink {
   #drop(redis: Redis): void {
     if (this.#redis !== redis) return
     this.#redis = undefined
-    redis.disconnect()
+    closeRedis(redis)
     for (const listener of this.#onLost) listener()
   }
 }

@@ -2,7 +2,13 @@
 
 import { CeleryError, OperationalError } from '../../errors.ts'
 import type { Channel, TransportConnection, TransportOptions } from '../../messaging/transport.ts'
-import { openRedis, redisError, type Redis, type RedisConnectOptions } from '../../redis.ts'
+import {
+  closeRedis,
+  openRedis,
+  redisError,
+  type Redis,
+  type RedisConnectOptions,
+} from '../../redis.ts'
 import { Bindings } from './bindings.ts'
 import { RedisChannel } from './channel.ts'
 import { Subscriber } from './fanout.ts'
@@ -113,13 +119,13 @@ export class RedisConnection implements TransportConnection, RedisLink {
     this.#lost = reason
     this.#heartbeat.stop()
     this.unacked.stop()
-    for (const client of this.#clients) client.disconnect()
+    for (const client of this.#clients) closeRedis(client)
   }
 
   async #openSubscriber(): Promise<Subscriber> {
     const client = await openRedis(this.#options.url, this.#options.connect)
     if (this.#lost !== undefined) {
-      client.disconnect()
+      closeRedis(client)
       throw this.#lost
     }
     this.#watch(client)
