@@ -124,8 +124,8 @@ function spellAny(value: number): string {
 
 /** A name that must be looked at after parsing, as itself or behind an escape of its letters. */
 const SUSPECT = /__(?:type|proto)__|\\u00[4-7]/
-/** Sixteen digits where a value begins may be an integer that a number cannot hold. */
-const LONG_NUMBER = /(?:^|[:,[])\s*-?\d{16}/
+/** Sixteen digits may be more than a number can hold. */
+const LONG_NUMBER = /\d{16}/
 
 /**
  * As kombu's `loads`: typed values at every depth become what they stand for, an integer beyond
