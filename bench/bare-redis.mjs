@@ -32,11 +32,9 @@ async function settle(prefix, count) {
   await Promise.all([stores.exec(), acks.exec()])
 }
 
-/** The next batch is fetched while the results of the last one are stored. */
-for (let n = 0, settled; ; n += 1) {
+for (let n = 0; ; n += 1) {
   const prefix = `bare-${n}-`
   const items = await broker.fetch('bench', BATCH, prefix)
-  await settled
-  settled = items.length > 0 ? settle(prefix, items.length) : undefined
-  if (items.length === 0) await waiter.blmove('bench', 'bench', 'RIGHT', 'RIGHT', 1)
+  if (items.length > 0) await settle(prefix, items.length)
+  else await waiter.blmove('bench', 'bench', 'RIGHT', 'RIGHT', 1)
 }
