@@ -2,7 +2,6 @@
 
 import { exceptionRepr } from '../../protocol/python/exception.ts'
 import { isoformat } from '../../protocol/python/datetime.ts'
-import { repr, reprArgs } from '../../protocol/python/repr.ts'
 import { MaxRetriesExceededError, Retry } from '../errors.ts'
 import { dateOf, secondsOf } from '../runtime/duration.ts'
 import type { RetryOptions } from './context.ts'
@@ -51,7 +50,7 @@ export function makeRetry(
   const args = newArgs ?? request.args
   const kwargs = newKwargs ?? request.kwargs
   if (limits.maxRetries !== null && retries > limits.maxRetries) {
-    throw exc ?? exceeded(name, request.id, args, kwargs)
+    throw exc ?? exceeded(name, request.id, limits.maxRetries)
   }
   const countdown =
     given.eta === undefined ? (secondsOf(given.countdown) ?? limits.defaultRetryDelay) : undefined
@@ -70,15 +69,9 @@ export function makeRetry(
   return error
 }
 
-function exceeded(
-  name: string,
-  id: string,
-  args: readonly unknown[],
-  kwargs: Readonly<Record<string, unknown>>,
-): MaxRetriesExceededError {
-  return new MaxRetriesExceededError(
-    `Can't retry ${name}[${id}] args:${reprArgs(args)} kwargs:${repr(kwargs)}`,
-  )
+/** Celery names the arguments too; as an error's text they would reach the log. */
+function exceeded(name: string, id: string, maxRetries: number): MaxRetriesExceededError {
+  return new MaxRetriesExceededError(`Can't retry ${name}[${id}] more than ${maxRetries} times`)
 }
 
 function pointInTime(eta: Instant | string | undefined): Date | undefined {

@@ -118,7 +118,7 @@ describe('self.retry()', () => {
     expect(outcome).to.include({ state: 'FAILURE' })
     expect(app.backend.last.result).to.deep.equal({
       exc_type: 'MaxRetriesExceededError',
-      exc_message: ["Can't retry again[id-1] args:(1,) kwargs:{}"],
+      exc_message: ["Can't retry again[id-1] more than 2 times"],
       exc_module: 'celery.exceptions',
     })
   })
