@@ -90,12 +90,19 @@ async function lint(
 
 /** It ends with 1 when it has something to say. */
 function oxlint(folder: string): Promise<Report> {
-  const program = join(ROOT, 'node_modules', '.bin', 'oxlint')
+  const bin = join(ROOT, 'node_modules', '.bin')
+  // it looks for its type checker in the PATH
+  const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}` }
   return new Promise((resolve, reject) => {
-    execFile(program, ['--format', 'json'], { cwd: folder }, (error, stdout, stderr) => {
-      if (stdout.startsWith('{')) resolve(JSON.parse(stdout) as Report)
-      else reject(error ?? new Error(stderr))
-    })
+    execFile(
+      join(bin, 'oxlint'),
+      ['--format', 'json'],
+      { cwd: folder, env },
+      (error, stdout, stderr) => {
+        if (stdout.startsWith('{')) resolve(JSON.parse(stdout) as Report)
+        else reject(new Error(`oxlint said ${stdout}${stderr}`, { cause: error }))
+      },
+    )
   })
 }
 
