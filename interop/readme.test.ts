@@ -1,3 +1,5 @@
+/** The code of the README, run as it stands there, with a worker in each language. */
+
 import { expect } from 'chai'
 import { exec } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'

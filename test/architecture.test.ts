@@ -1,3 +1,5 @@
+/** The import rules of the floors, each tried with an import that it must refuse. */
+
 import { expect } from 'chai'
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'

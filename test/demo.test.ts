@@ -1,3 +1,5 @@
+/** The demo shows what it says. */
+
 import { expect } from 'chai'
 import { fileURLToPath } from 'node:url'
 import { Process } from './support/process.ts'

@@ -1,3 +1,5 @@
+/** The code in the pages compiles, and their links lead somewhere. */
+
 import { expect } from 'chai'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'

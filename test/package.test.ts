@@ -1,3 +1,5 @@
+/** The doors of the package, imported and required. */
+
 import { expect } from 'chai'
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'

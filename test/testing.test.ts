@@ -1,3 +1,5 @@
+/** The door for tests of users. */
+
 import { expect } from 'chai'
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -1,3 +1,5 @@
+/** One app on each real broker: what it sends arrives, and what it awaits comes. */
+
 import { expect } from 'chai'
 import { randomUUID } from 'node:crypto'
 import { Celery } from '../../src/celery.ts'

@@ -1,3 +1,5 @@
+/** The app: what it opens when, what its settings may be, and how it ends. */
+
 import { expect } from 'chai'
 import { isCelery } from '../../src/app/celery.ts'
 import { Celery } from '../../src/celery.ts'

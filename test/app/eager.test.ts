@@ -1,3 +1,5 @@
+/** Calls that run here and now because the settings say so. */
+
 import { expect } from 'chai'
 import { EncodeError, NotRegistered } from '../../src/errors.ts'
 import { EagerResult } from '../../src/results/eager-result.ts'

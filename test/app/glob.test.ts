@@ -1,3 +1,5 @@
+/** The patterns of routes: what they match, and how quickly. */
+
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { glob } from '../../src/app/glob.ts'

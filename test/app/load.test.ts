@@ -1,3 +1,5 @@
+/** How the app that `-A` names is found. */
+
 import { expect } from 'chai'
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,3 +1,5 @@
+/** What an app sends: options, settings and routes as they stand in the message. */
+
 import { expect } from 'chai'
 import { readFileSync } from 'node:fs'
 import { DateTime } from 'luxon'

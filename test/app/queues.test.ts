@@ -1,3 +1,5 @@
+/** The queues that an app knows, and those that it makes. */
+
 import { expect } from 'chai'
 import { Queues } from '../../src/app/queues.ts'
 import { Configuration } from '../../src/conf/resolve.ts'

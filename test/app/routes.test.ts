@@ -1,3 +1,5 @@
+/** Which queue a task goes to. */
+
 import { expect } from 'chai'
 import { Router } from '../../src/app/routes.ts'
 import { Configuration } from '../../src/conf/resolve.ts'

@@ -1,3 +1,5 @@
+/** Plans of calls, chains and groups, compared with what Celery sends. */
+
 import { expect } from 'chai'
 import { dumps } from '../../protocol/serialization/json.ts'
 import { signature, type SignatureDict } from '../../protocol/signature.ts'

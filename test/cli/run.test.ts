@@ -1,3 +1,5 @@
+/** The commands `call` and `result`, and what is said of wrong words. */
+
 import { expect } from 'chai'
 import { runHere } from './command.ts'
 

@@ -1,3 +1,5 @@
+/** Signals to a worker: how it ends, and with which exit code. */
+
 import { expect } from 'chai'
 import { Shutdown } from '../../src/cli/shutdown.ts'
 

@@ -1,3 +1,5 @@
+/** The command `worker` as a process of its own, on real brokers. */
+
 import { expect } from 'chai'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

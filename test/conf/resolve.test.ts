@@ -1,3 +1,5 @@
+/** Where a setting comes from, and which values are refused. */
+
 import { expect } from 'chai'
 import { Configuration, oldName, readSettings, settingName } from '../../src/conf/resolve.ts'
 import { SETTINGS, type Conf, type SettingName } from '../../src/conf/settings.ts'

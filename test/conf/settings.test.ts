@@ -1,3 +1,5 @@
+/** The table of settings against Celery's own, and against what the sources read. */
+
 import { expect } from 'chai'
 import { readdirSync, readFileSync } from 'node:fs'
 import { oldName, settingName } from '../../src/conf/resolve.ts'

@@ -1,3 +1,5 @@
+/** Which workers a remote command means. */
+
 import { expect } from 'chai'
 import { NotSupported } from '../../src/errors.ts'
 import { matches } from '../../src/control/match.ts'

@@ -1,3 +1,5 @@
+/** Names of call options, on the wire and here. */
+
 import { expect } from 'chai'
 import { fromWireOptions, toWireOptions } from '../../protocol/call-options.ts'
 

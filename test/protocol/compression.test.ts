@@ -1,3 +1,5 @@
+/** Compressed bodies, round trips and bombs. */
+
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import zlib from 'node:zlib'

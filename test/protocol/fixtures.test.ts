@@ -1,3 +1,5 @@
+/** Every capture is read by a test, or is left out for a reason that is written down. */
+
 import { existsSync } from 'node:fs'
 import { expect } from 'chai'
 import { captureNames } from './captures.ts'

@@ -1,3 +1,5 @@
+/** Remote commands and replies against captures of Celery, byte for byte. */
+
 import { expect } from 'chai'
 import { createCodec } from '../../protocol/codec.ts'
 import { ContentDisallowed, DecodeError } from '../../protocol/errors.ts'

@@ -1,3 +1,5 @@
+/** Signatures as plain data: what is read, and what is refused. */
+
 import { expect } from 'chai'
 import { InvalidTaskError } from '../../protocol/errors.ts'
 import { MAX_SIGNATURE_DEPTH, readSignature, signature } from '../../protocol/signature.ts'

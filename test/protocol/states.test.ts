@@ -1,3 +1,5 @@
+/** Task states and their precedence. */
+
 import { expect } from 'chai'
 import {
   EXCEPTION_STATES,

@@ -1,3 +1,5 @@
+/** A signal that is made when somebody asks for it. */
+
 import { expect } from 'chai'
 import { Cancellation, sourceOf } from '../../src/runtime/cancellation.ts'
 

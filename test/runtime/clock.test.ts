@@ -1,3 +1,5 @@
+/** The clocks: of the wall, and the one that never goes back. */
+
 import { expect } from 'chai'
 import { SYSTEM_CLOCK } from '../../src/runtime/clock.ts'
 

@@ -1,3 +1,5 @@
+/** Durations and points in time in all the forms that users give them. */
+
 import { expect } from 'chai'
 import { DateTime, Duration } from 'luxon'
 import { dateOf, secondsOf } from '../../src/runtime/duration.ts'

@@ -1,3 +1,5 @@
+/** The logical clock of the cluster. */
+
 import { expect } from 'chai'
 import { LamportClock } from '../../src/runtime/lamport.ts'
 

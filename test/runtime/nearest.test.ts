@@ -1,3 +1,5 @@
+/** The nearest known name to a wrong one. */
+
 import { expect } from 'chai'
 import { hint, nearest } from '../../src/runtime/nearest.ts'
 

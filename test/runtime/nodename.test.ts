@@ -1,3 +1,5 @@
+/** Node names: made, split, expanded. */
+
 import { expect } from 'chai'
 import { hostname } from 'node:os'
 import {

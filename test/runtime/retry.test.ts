@@ -1,3 +1,5 @@
+/** Waits and deadlines: how long, and how they end early. */
+
 import { expect } from 'chai'
 import { deadline, delay } from '../../src/runtime/retry.ts'
 

@@ -1,3 +1,5 @@
+/** Hooks: who is told, and what their errors do. */
+
 import { expect } from 'chai'
 import { SILENT } from '../../src/runtime/log.ts'
 import { Signal } from '../../src/runtime/signal.ts'

@@ -1,3 +1,5 @@
+/** Many deadlines on one clock: in order, never early. */
+
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { Timer, type TimerEntry } from '../../src/runtime/timer.ts'

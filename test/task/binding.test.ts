@@ -1,3 +1,5 @@
+/** Arguments to parameters, with the complaints that Python has. */
+
 import { expect } from 'chai'
 import { arityOf, bindArguments, validateArguments, type Bindable } from '../../src/task/binding.ts'
 import type { StandardSchema } from '../../src/task/standard-schema.ts'

@@ -1,3 +1,5 @@
+/** What follows a run: links, chains, errbacks. */
+
 import { expect } from 'chai'
 import { signature, type SignatureDict } from '../../protocol/signature.ts'
 import { NO_EMBED } from '../../protocol/task/task-message.ts'

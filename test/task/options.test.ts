@@ -1,3 +1,5 @@
+/** Options of tasks: defaults, and what is refused. */
+
 import { expect } from 'chai'
 import { ImproperlyConfigured } from '../../src/errors.ts'
 import { checkOptions, resolveOptions, type TaskOptions } from '../../src/task/options.ts'

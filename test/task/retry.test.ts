@@ -1,3 +1,5 @@
+/** Tries of a task: when, how often, and what is sent. */
+
 import { expect } from 'chai'
 import { signature } from '../../protocol/signature.ts'
 import { NO_EMBED } from '../../protocol/task/task-message.ts'

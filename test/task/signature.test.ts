@@ -1,3 +1,5 @@
+/** Calls that are not yet made: changed, linked, chained, sent. */
+
 import { expect } from 'chai'
 import { DateTime } from 'luxon'
 import { signature as makeSignature } from '../../protocol/signature.ts'

@@ -1,3 +1,5 @@
+/** Arguments that a schema checks. */
+
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { expect } from 'chai'
 import { fixture } from './fakes.ts'

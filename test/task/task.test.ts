@@ -1,3 +1,5 @@
+/** A task as its users have it: called, sent, applied. */
+
 import { expect } from 'chai'
 import { signature } from '../../protocol/signature.ts'
 import { ImproperlyConfigured } from '../../src/errors.ts'

@@ -1,3 +1,5 @@
+/** One run of a task, step by step: what is stored, and what it comes to. */
+
 import { expect } from 'chai'
 import { signature } from '../../protocol/signature.ts'
 import { NO_EMBED } from '../../protocol/task/task-message.ts'

@@ -1,3 +1,5 @@
+/** Whether a worker notices that a task blocks it. */
+
 import { expect } from 'chai'
 import { LagMonitor } from '../../src/worker/lag.ts'
 import { recorder } from './harness.ts'

@@ -1,3 +1,5 @@
+/** The lines that a worker writes of its tasks. */
+
 import { expect } from 'chai'
 import { consoleLogger, isEnabled, LOG_LEVELS, type Logger } from '../../src/runtime/log.ts'
 import type { Outcome } from '../../src/task/request.ts'

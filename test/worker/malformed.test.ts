@@ -1,3 +1,5 @@
+/** Malformed messages on every broker: none stops the worker, and none is logged. */
+
 import { expect } from 'chai'
 import { deflateSync, gzipSync } from 'node:zlib'
 import type { Message } from '../../protocol/message.ts'

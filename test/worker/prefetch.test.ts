@@ -1,3 +1,5 @@
+/** How many deliveries a worker asks for while tasks wait for their eta. */
+
 import { expect } from 'chai'
 import { Prefetch, type PrefetchOptions } from '../../src/worker/prefetch.ts'
 import { until } from '../support/until.ts'

@@ -1,3 +1,5 @@
+/** One delivery on its way: run, dropped, revoked, settled. */
+
 import { expect } from 'chai'
 import type { Outcome } from '../../src/task/request.ts'
 import { settlementOf } from '../../src/worker/request.ts'

@@ -1,3 +1,5 @@
+/** A worker while its broker dies and comes back. */
+
 import { expect } from 'chai'
 import { startRabbitmq, startRedis, type Server } from '../support/services.ts'
 import { until, within } from '../support/until.ts'

@@ -1,3 +1,5 @@
+/** Ids that must not run: kept in bounds. */
+
 import { expect } from 'chai'
 import { Revoked } from '../../src/worker/revoked.ts'
 import { FakeClock } from '../support/fake-clock.ts'

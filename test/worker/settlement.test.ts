@@ -1,3 +1,5 @@
+/** Acknowledgements on their way: waited for, and counted when too late. */
+
 import { expect } from 'chai'
 import { LeaseLostError, OperationalError } from '../../src/errors.ts'
 import type { Delivery } from '../../src/messaging/transport.ts'

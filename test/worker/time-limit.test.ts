@@ -1,3 +1,5 @@
+/** Soft and hard time limits of a run. */
+
 import { expect } from 'chai'
 import { SoftTimeLimitExceeded, TimeLimitExceeded } from '../../src/errors.ts'
 import { TimeLimits } from '../../src/worker/time-limit.ts'

@@ -1,3 +1,5 @@
+/** A worker in all its states: running, waiting, stopping, cut off. */
+
 import { expect } from 'chai'
 import type { AsyncResult } from '../../src/results/async-result.ts'
 import { LeaseLostError, Reject, WorkerShutdown } from '../../src/errors.ts'

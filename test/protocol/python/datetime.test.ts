@@ -1,3 +1,5 @@
+/** Python's isoformat, both ways, with what it refuses. */
+
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { DateTime } from 'luxon'

@@ -1,3 +1,5 @@
+/** Errors as exceptions on the wire, and back. */
+
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { decodeException, encodeException } from '../../../protocol/python/exception.ts'

@@ -1,3 +1,5 @@
+/** Python's repr and Celery's saferepr against Python's own answers. */
+
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { PlainDate, PlainTime, PythonDateTime } from '../../../protocol/python/datetime.ts'

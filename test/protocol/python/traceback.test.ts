@@ -1,3 +1,5 @@
+/** Stacks as Python writes tracebacks. */
+
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { formatTraceback, ownRooms } from '../../../protocol/python/traceback.ts'

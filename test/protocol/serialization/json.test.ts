@@ -1,3 +1,5 @@
+/** Kombu's JSON against Python's own answers, and against hostile text. */
+
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { DateTime, Duration } from 'luxon'

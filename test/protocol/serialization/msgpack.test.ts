@@ -1,3 +1,5 @@
+/** Msgpack: round trips, limits, and the bytes that Python writes. */
+
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { CeleryError, DecodeError, EncodeError, LimitExceeded } from '../../../protocol/errors.ts'

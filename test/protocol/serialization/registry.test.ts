@@ -1,3 +1,5 @@
+/** Which serializer reads a message, and which content is refused. */
+
 import { expect } from 'chai'
 import { createCodec } from '../../../protocol/codec.ts'
 import {

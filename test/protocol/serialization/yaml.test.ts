@@ -1,3 +1,5 @@
+/** YAML: round trips, limits, and the text that Python writes. */
+
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { CeleryError, DecodeError, EncodeError, LimitExceeded } from '../../../protocol/errors.ts'

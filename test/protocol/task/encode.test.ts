@@ -1,3 +1,5 @@
+/** Task messages as they are written: members, order, and what is left out. */
+
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { createCodec } from '../../../protocol/codec.ts'

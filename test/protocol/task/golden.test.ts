@@ -1,3 +1,5 @@
+/** Task messages against captures of Celery, byte for byte. */
+
 import zlib from 'node:zlib'
 import { expect } from 'chai'
 import { createCodec } from '../../../protocol/codec.ts'

@@ -1,3 +1,5 @@
+/** Task messages that are wrong, each in its own way. */
+
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { createCodec } from '../../../protocol/codec.ts'

@@ -1,3 +1,5 @@
+/** The envelope of Redis against captures of kombu, and against what is malformed. */
+
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { DecodeError, LimitExceeded } from '../../../protocol/errors.ts'

@@ -1,3 +1,5 @@
+/** Which queues a message reaches, as kombu works it out. */
+
 import { expect } from 'chai'
 import { lookup, topicPattern, type VirtualBinding } from '../../../protocol/virtual/exchange.ts'
 

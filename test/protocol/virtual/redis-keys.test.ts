@@ -1,3 +1,5 @@
+/** The names of keys and channels in Redis. */
+
 import { expect } from 'chai'
 import {
   priorityStep,

@@ -1,3 +1,5 @@
+/** Records of deliveries in hand, and how they are marked when they go back. */
+
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { DecodeError } from '../../../protocol/errors.ts'

@@ -1,3 +1,5 @@
+/** The pool that runs so many at a time in this process. */
+
 import { expect } from 'chai'
 import { AsyncPool } from '../../../src/worker/pool/async.ts'
 import { poolContract } from '../../contracts/pool.ts'

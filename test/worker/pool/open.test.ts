@@ -1,3 +1,5 @@
+/** Which pool a name and a concurrency come to. */
+
 import { expect } from 'chai'
 import { availableParallelism } from 'node:os'
 import { openPool, planPool } from '../../../src/worker/pool/open.ts'
