@@ -43,6 +43,13 @@ export interface Capabilities {
   readonly lowPriorityFirst: boolean
   /** Whether a message for an absent queue is returned to the sender instead of being dropped. */
   readonly mandatory: boolean
+  /**
+   * Whether a message that comes back from a worker that died was counted on the way: then
+   * `Delivery.deliveryCount` has it. Where not, only `redelivered` tells.
+   */
+  readonly countsDeliveries: boolean
+  /** Seconds that a delivery may be held unsettled; Infinity where a held one is never taken away. */
+  readonly holdLimit: number
 }
 
 /** One broker at one address. Nothing is opened before `connect`. */
@@ -137,8 +144,13 @@ export interface Consumption {
   cancel(): Promise<void>
 }
 
+export interface RequeueOptions {
+  /** It comes back because its run died: the next delivery's `deliveryCount` is one higher. @default false */
+  readonly counted?: boolean
+}
+
 /**
- * A message in hand: settle it once, by one of `ack`, `reject`, `requeue` and `bury`. Each resolves when the
+ * A message in hand: settle it once, by one of `ack`, `reject`, `requeue`, `postpone` and `bury`. Each resolves when the
  * broker was told (they are batched where order allows), and rejects with LeaseLostError when the
  * connection that the message came by is gone: the broker has given it, or will give it, to another.
  */
@@ -149,12 +161,19 @@ export interface Delivery {
   readonly exchange: string
   readonly routingKey: string
   readonly redelivered: boolean
+  /** How often a run of it has died before, as far as was counted; 0 at first. Stands in the header `x-delivery-count`. */
+  readonly deliveryCount: number
   readonly deliveryTag: string | number
   ack(): Promise<void>
   /** Drops it, or dead-letters it where the queue says so. */
   reject(): Promise<void>
   /** Puts it back to the queue. */
-  requeue(): Promise<void>
+  requeue(options?: RequeueOptions): Promise<void>
+  /**
+   * Puts it aside, to come to its queue again at that time, in milliseconds since 1970: never before,
+   * a second or so later. Nobody holds it meanwhile: it survives this worker and needs no memory here.
+   */
+  postpone(until: number): Promise<void>
   /**
    * For what no worker can read: keeps it aside for people to look at, where the broker has such a
    * place (`<queue>.dead` on Redis); else as `reject`, and the queue's dead-letter exchange gets it.

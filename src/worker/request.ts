@@ -15,6 +15,7 @@ import type { Clock } from '../runtime/clock.ts'
 import { isEnabled, type Logger } from '../runtime/log.ts'
 import type { ResolvedTaskOptions } from '../task/options.ts'
 import type { Outcome, TaskRequest } from '../task/request.ts'
+import { wireOf, type WireRequest } from './wire.ts'
 import { logOutcome, taskLabel } from './log-line.ts'
 import type { JobHandler, Pool } from './pool/pool.ts'
 import type { Settle, Settlements } from './settlement.ts'
@@ -111,7 +112,9 @@ export class Request implements JobHandler<Outcome> {
   execute(): void {
     const { state, pool } = this.#context
     state.reserved.add(this)
-    pool.submit({ id: this.#job, task: this.message.task, payload: this.message }, this)
+    const { message, delivery } = this
+    const wire = (): WireRequest => wireOf(delivery, message)
+    pool.submit({ id: this.#job, task: message.task, payload: message, wire }, this)
   }
 
   /** The early ack is on its way while the task runs: nothing waits for it. */

@@ -56,7 +56,12 @@ export function poolContract({ name, size, open }: PoolCase): void {
   describe(`pool contract: ${name}`, () => {
     let gate: Gate
     let pool: Pool<string>
-    const job = (id: number | string): Job => ({ id: String(id), task: 't', payload: null })
+    const job = (id: number | string): Job => ({
+      id: String(id),
+      task: 't',
+      payload: null,
+      wire: () => null,
+    })
 
     beforeEach(async () => {
       gate = new Gate()

@@ -15,7 +15,13 @@ const RETRY = { maxRetries: 10, intervalStart: 0.001, intervalStep: 0, intervalM
 
 /** A broker whose confirmations the test gives. */
 class Scripted implements Transport {
-  readonly capabilities = { driver: 'scripted', lowPriorityFirst: false, mandatory: true }
+  readonly capabilities = {
+    driver: 'scripted',
+    lowPriorityFirst: false,
+    mandatory: true,
+    countsDeliveries: false,
+    holdLimit: Infinity,
+  }
   readonly address = 'scripted://'
   readonly declared: string[] = []
   readonly published: string[] = []

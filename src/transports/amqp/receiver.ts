@@ -2,7 +2,8 @@
 
 import type { ConsumeMessage, GetMessage } from 'amqplib'
 import type { Message } from '../../../protocol/message.ts'
-import { LeaseLostError, OperationalError } from '../../errors.ts'
+import { LeaseLostError, NotSupported, OperationalError } from '../../errors.ts'
+import { deliveryCountOf } from '../../messaging/delivery-count.ts'
 import type { ConsumeOptions, Consumption, Delivery } from '../../messaging/transport.ts'
 import type { ReadContent } from './frames.ts'
 import type { Content } from './properties.ts'
@@ -175,6 +176,7 @@ class AmqpDelivery implements Delivery {
   readonly exchange: string
   readonly routingKey: string
   readonly redelivered: boolean
+  readonly deliveryCount: number
   readonly deliveryTag: number
   readonly #link: Link
   readonly #channel: OpenChannel
@@ -193,6 +195,7 @@ class AmqpDelivery implements Delivery {
     this.exchange = fields.exchange
     this.routingKey = fields.routingKey
     this.redelivered = fields.redelivered
+    this.deliveryCount = deliveryCountOf(message)
     this.deliveryTag = fields.deliveryTag
     this.#link = link
     this.#channel = channel
@@ -217,6 +220,10 @@ class AmqpDelivery implements Delivery {
     return this.#settle(() =>
       this.#link.frames.reject(this.#channel.number, this.deliveryTag, true),
     )
+  }
+
+  postpone(): Promise<void> {
+    return Promise.reject(new NotSupported('not yet'))
   }
 
   /** A tag that the broker does not know, or knows no more, would close the channel: it is never sent. */

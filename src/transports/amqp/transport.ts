@@ -21,7 +21,14 @@ const FRAME_MAX = 131_072
 const CHANNEL_MAX = 2047
 
 export class AmqpTransport implements Transport {
-  readonly capabilities: Capabilities = { driver: 'amqp', lowPriorityFirst: false, mandatory: true }
+  readonly capabilities: Capabilities = {
+    driver: 'amqp',
+    lowPriorityFirst: false,
+    mandatory: true,
+    countsDeliveries: false,
+    // A third of RabbitMQ's default `consumer_timeout`, after which it closes the channel.
+    holdLimit: 600,
+  }
   readonly address: string
   readonly #url: AmqpUrl
   readonly #options: TransportOptions

@@ -1,7 +1,14 @@
 /** A channel to the broker inside the process: prefetch, and giving back what was not settled. */
 
 import type { Message } from '../../../protocol/message.ts'
-import { LeaseLostError, OperationalError, QueueNotFound, UnroutableError } from '../../errors.ts'
+import {
+  LeaseLostError,
+  NotSupported,
+  OperationalError,
+  QueueNotFound,
+  UnroutableError,
+} from '../../errors.ts'
+import { deliveryCountOf } from '../../messaging/delivery-count.ts'
 import type { Exchange, Queue } from '../../messaging/entity.ts'
 import type {
   Channel,
@@ -155,11 +162,13 @@ export class MemoryChannel implements Channel {
       exchange,
       routingKey,
       redelivered,
+      deliveryCount: deliveryCountOf(message),
       deliveryTag,
       ack: () => settle(false),
       reject: () => settle(false),
       requeue: () => settle(true),
       bury: () => settle(false),
+      postpone: () => Promise.reject(new NotSupported('the memory transport cannot postpone')),
     }
   }
 }

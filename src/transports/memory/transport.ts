@@ -17,6 +17,8 @@ export class MemoryTransport implements Transport {
     driver: 'memory',
     lowPriorityFirst: false,
     mandatory: true,
+    countsDeliveries: false,
+    holdLimit: Infinity,
   }
   readonly address: string
   readonly #broker: MemoryBroker

@@ -2,7 +2,8 @@
 
 import type { Envelope } from '../../../protocol/virtual/envelope.ts'
 import type { Message } from '../../../protocol/message.ts'
-import { LeaseLostError } from '../../errors.ts'
+import { LeaseLostError, NotSupported } from '../../errors.ts'
+import { deliveryCountOf } from '../../messaging/delivery-count.ts'
 import type { Delivery } from '../../messaging/transport.ts'
 
 export type Outcome = 'ack' | 'reject' | 'requeue' | 'bury'
@@ -16,6 +17,7 @@ export class RedisDelivery implements Delivery {
   readonly exchange: string
   readonly routingKey: string
   readonly redelivered: boolean
+  readonly deliveryCount: number
   readonly deliveryTag: string | number
   readonly #settle: Settle
 
@@ -25,6 +27,7 @@ export class RedisDelivery implements Delivery {
     this.exchange = envelope.exchange
     this.routingKey = envelope.routingKey
     this.redelivered = envelope.redelivered
+    this.deliveryCount = deliveryCountOf(envelope.message)
     this.deliveryTag = envelope.deliveryTag
     this.#settle = settle
   }
@@ -43,6 +46,10 @@ export class RedisDelivery implements Delivery {
 
   bury(): Promise<void> {
     return this.#end('bury')
+  }
+
+  postpone(): Promise<void> {
+    return Promise.reject(new NotSupported('not yet'))
   }
 
   #end(outcome: Outcome): Promise<void> {

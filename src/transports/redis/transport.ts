@@ -19,6 +19,8 @@ export class RedisTransport implements Transport {
     lowPriorityFirst: true,
     // Any name is a queue as soon as something is pushed to it.
     mandatory: false,
+    countsDeliveries: true,
+    holdLimit: Infinity,
   }
   readonly address: string
   readonly #url: string

@@ -80,6 +80,11 @@ export class AsyncPool<Outcome> implements Pool<Outcome> {
     }
   }
 
+  /** There is no process of its own to end. */
+  kill(): boolean {
+    return false
+  }
+
   info(): PoolInfo {
     return {
       implementation: this.#implementation,

@@ -12,6 +12,8 @@ export interface Job {
   readonly task: string
   /** The rest is the runner's business. */
   readonly payload: unknown
+  /** What crosses to another process in its place, made only when it must; may be cloned structurally. */
+  readonly wire: () => unknown
 }
 
 /** Runs a job to its end; the outcome is plain data too. */
@@ -22,7 +24,10 @@ export interface JobHandler<Outcome> {
   /** Asked just before it runs, with the id of its process; false lets it go, and nothing more is told. */
   onAccepted(pid: number): boolean
   onOutcome(outcome: Outcome): void
-  /** The runner broke: nothing is known of the job's end. */
+  /**
+   * Nothing is known of the job's end: the runner broke, its process is gone (WorkerLostError), or it
+   * was killed: then with the error that `kill` was given.
+   */
   onError(error: unknown): void
   /** It did not start and will not: the pool was flushed or stopped. */
   onDropped(): void
@@ -32,7 +37,10 @@ export interface PoolInfo {
   /** What `inspect stats` shows as the implementation. */
   readonly implementation: string
   readonly maxConcurrency: number
+  /** The ids of its processes, its own when it has no others. */
   readonly processes: readonly number[]
+  /** What one of the kind adds, under the names that Celery's has. */
+  readonly more?: Readonly<Record<string, unknown>>
 }
 
 export interface Pool<Outcome> extends Service {
@@ -51,5 +59,10 @@ export interface Pool<Outcome> extends Service {
   shrink(n: number): void
   /** Aborts the signal of one running job, or of all. */
   abort(reason: Error, jobId?: string): void
+  /**
+   * Ends the process or thread that a job runs in, at once; the job's handler hears `reason` through
+   * `onError`. Returns false where a job has no process of its own to end: then only `abort` is left.
+   */
+  kill(reason: Error, jobId: string): boolean
   info(): PoolInfo
 }

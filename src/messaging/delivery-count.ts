@@ -1,0 +1,19 @@
+/** The header that counts how often a run of a message has died, under the name that quorum queues give it. */
+
+import type { Message } from '../../protocol/message.ts'
+
+const HEADER = 'x-delivery-count'
+
+/** 0 when it was never counted, or when what stands there is no count. */
+export function deliveryCountOf({ headers }: Pick<Message, 'headers'>): number {
+  const count = Object.hasOwn(headers, HEADER) ? headers[HEADER] : 0
+  return typeof count === 'number' && Number.isSafeInteger(count) && count > 0 ? count : 0
+}
+
+/** The message as it goes back after one more of its runs has died. */
+export function counted(message: Message): Message {
+  return {
+    ...message,
+    headers: { ...message.headers, [HEADER]: deliveryCountOf(message) + 1 },
+  }
+}
