@@ -14,7 +14,7 @@ describe('worker/pool/async', () => {
     }, 1)
     const error = await new Promise((resolve) => {
       pool.submit(
-        { id: '1', task: 't', payload: null },
+        { id: '1', task: 't', payload: null, wire: () => null },
         { onAccepted: () => true, onOutcome: () => {}, onError: resolve, onDropped: () => {} },
       )
     })
