@@ -7,58 +7,67 @@ import type { TaskMessage } from '../../protocol/task/task-message.ts'
 import { NotRegistered } from '../errors.ts'
 import type { Delivery } from '../messaging/transport.ts'
 import { isEnabled } from '../runtime/log.ts'
-import type { Timer } from '../runtime/timer.ts'
 import type { DeliveryInfo } from '../task/request.ts'
-import type { Prefetch } from './prefetch.ts'
+import { EtaTasks, type EtaContext } from './eta.ts'
 import { refuse, type RefusalContext } from './refusal.ts'
 import { Request, type RequestContext, type Schedule, type TaskPolicy } from './request.ts'
 import { requestOf } from './wire.ts'
 
-export interface StrategyContext extends RequestContext, RefusalContext {
+export interface StrategyContext extends RequestContext, RefusalContext, EtaContext {
   /** The node name, `celery@host`. */
   readonly hostname: string
   readonly codec: Codec
   /** Content types that may be decoded. */
   readonly accept: ReadonlySet<string>
-  readonly timer: Timer
-  readonly prefetch: Pick<Prefetch, 'increment' | 'decrement'>
   /** Undefined when no task of that name is registered. */
   readonly policy: (task: string) => TaskPolicy | undefined
   /** Tells whoever listens. */
   readonly onReceived: (request: Request) => void
 }
 
-/** @see celery 5.6, worker/strategy.py, `default` */
+/**
+ * What becomes of a delivery, step by step; each step may be the last.
+ *
+ *     read       refused when it is no task of ours
+ *     revoked    discarded when its id was revoked, or it has expired
+ *     announce   to those who listen
+ *     eta        waits until it is due
+ *     admit      to the pool
+ *
+ * @see celery 5.6, worker/strategy.py, `default`
+ */
 export class Strategy {
   readonly #context: StrategyContext
+  readonly #eta: EtaTasks
 
   constructor(context: StrategyContext) {
     this.#context = context
+    this.#eta = new EtaTasks(context, (request) => this.#admit(request))
   }
 
   /** Takes one delivery; whatever is in it, it does not throw, and the delivery gets its answer. */
   receive(delivery: Delivery): void {
-    let request: Request
+    const request = this.#read(delivery)
+    if (request === undefined || this.#revoked(request)) return
+    this.#context.onReceived(request)
+    if (!this.#eta.hold(request)) this.#admit(request)
+  }
+
+  /** Gives back all that has not come to the pool: the worker stops, or the connection is gone. */
+  drop(): void {
+    this.#eta.drop()
+  }
+
+  #read(delivery: Delivery): Request | undefined {
     try {
-      request = this.#read(delivery)
+      return this.#decode(delivery)
     } catch (error) {
       refuse(this.#context, delivery, error instanceof Error ? error : new Error(String(error)))
-      return
-    }
-    this.#start(request)
-  }
-
-  /** Gives back all that waits for its eta: the worker stops, or the connection is gone. */
-  drop(): void {
-    const { timer, state } = this.#context
-    timer.clear()
-    for (const request of state.scheduled) {
-      this.#unschedule(request)
-      request.onDropped()
+      return undefined
     }
   }
 
-  #read(delivery: Delivery): Request {
+  #decode(delivery: Delivery): Request {
     const { codec, accept, policy } = this.#context
     const peek = peekTask(delivery.message)
     if (peek !== undefined && policy(peek.task) === undefined) throw new NotRegistered(peek.task)
@@ -70,30 +79,17 @@ export class Strategy {
     return new Request(delivery, message, found, scheduleOf(task), this.#context)
   }
 
-  #start(request: Request): void {
-    const { log, clock, state } = this.#context
+  /** Most tasks neither expire nor are revoked: these are not looked up. */
+  #revoked(request: Request): boolean {
+    const { log, state } = this.#context
     if (isEnabled(log, 'info')) log.info(`Task ${request.label} received`)
-    const { eta, expires } = request.schedule
-    if ((expires !== undefined || state.revoked.size > 0) && request.revoked()) return
-    this.#context.onReceived(request)
-    if (eta !== undefined && eta > clock.now()) this.#schedule(request, eta)
-    else request.execute()
+    const suspect = request.schedule.expires !== undefined || state.revoked.size > 0
+    return suspect && request.revoked()
   }
 
-  /** A waiting task holds its delivery: one more may be fetched in its place. */
-  #schedule(request: Request, eta: number): void {
-    const { state, timer, prefetch } = this.#context
-    state.scheduled.add(request)
-    prefetch.increment()
-    timer.callAt(eta, () => {
-      this.#unschedule(request)
-      request.execute()
-    })
-  }
-
-  #unschedule(request: Request): void {
-    this.#context.state.scheduled.delete(request)
-    this.#context.prefetch.decrement()
+  /** It is due. */
+  #admit(request: Request): void {
+    request.execute()
   }
 }
 
