@@ -1,7 +1,9 @@
 /** What this worker has in hand: scheduled, reserved, active; how much it ran; and what not to run. */
 
 import type { Clock } from '../runtime/clock.ts'
-import { Revoked } from './revoked.ts'
+import { Revoked, type RevokedOptions } from './revoked.ts'
+import { RevokedStamps } from './stamps.ts'
+import type { TimeLimit } from './time-limit.ts'
 
 /** What the state needs to know of a request. */
 export interface Tracked {
@@ -19,10 +21,23 @@ export class WorkerState<R extends Tracked = Tracked> {
   readonly active: Set<R> = new Set()
   /** How often each task was accepted; its names are those of the registry. */
   readonly totals: Map<string, number> = new Map()
+  /** The time limits that a remote command gave a task in place of its own; a null is none of its own. */
+  readonly limits: Map<string, TimeLimit> = new Map()
   readonly revoked: Revoked
+  readonly revokedStamps: RevokedStamps
+  /** Hears of each id and stamp that is revoked. */
+  onRevoked: () => void = () => {}
 
-  constructor(clock?: Clock) {
-    this.revoked = new Revoked(clock === undefined ? {} : { clock })
+  constructor(clock?: Clock, bounds: Pick<RevokedOptions, 'maxLength' | 'expires'> = {}) {
+    const onAdded = (): void => this.onRevoked()
+    const options = { ...bounds, ...(clock === undefined ? {} : { clock }), onAdded }
+    this.revoked = new Revoked(options)
+    this.revokedStamps = new RevokedStamps(options)
+  }
+
+  /** Whether any task could be revoked: without, there is nothing to look up. */
+  get hasRevoked(): boolean {
+    return this.revoked.size > 0 || this.revokedStamps.size > 0
   }
 
   accepted(request: R): void {
