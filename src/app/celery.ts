@@ -17,6 +17,7 @@ import { registerBuiltins } from '../task/builtins.ts'
 import { inherit, noteChild } from '../task/current.ts'
 import { wireOf } from '../task/dispatch.ts'
 import type { TaskHost } from '../task/host.ts'
+import { createMarker, type Marker } from '../task/marker.ts'
 import type { TaskOptions } from '../task/options.ts'
 import { TaskRegistry } from '../task/registry.ts'
 import type { CallOptions, Sender } from '../task/sender.ts'
@@ -131,6 +132,11 @@ export class Celery implements TaskHost, AsyncDisposable {
   /** Runs the tasks of this app, as the node of that name. */
   tracer(hostname: string): Tracer {
     return createTracer(this, { hostname })
+  }
+
+  /** Says of a request what its run no longer can, as the node of that name. */
+  marker(hostname: string): Marker {
+    return createMarker(this, { hostname })
   }
 
   /**

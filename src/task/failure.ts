@@ -108,7 +108,7 @@ export async function fail(run: Run, error: unknown, runtime: number): Promise<O
  *
  * @see celery 5.6, backends/base.py, `mark_as_failure`
  */
-async function markAsFailure(run: Run, error: unknown, text: string): Promise<void> {
+export async function markAsFailure(run: Run, error: unknown, text: string): Promise<void> {
   const result = encodeException(error)
   /** Celery stores none where the process was killed. */
   const traceback = error instanceof TimeLimitExceeded ? null : text

@@ -34,11 +34,15 @@ export type Tracer = (request: TaskRequest, source: SignalSource) => Promise<Out
 export type TracerOptions = Pick<RunEnvironment, 'hostname'> & Partial<RunEnvironment>
 
 export function createTracer(host: TaskHost, options: TracerOptions): Tracer {
-  const environment = { now: preciseNow, random: Math.random, pid: process.pid, ...options }
+  const environment = environmentOf(options)
   return (request, source) => {
     const run = runOf(host, environment, request, source)
     return runAs(run, () => traceRun(run))
   }
+}
+
+export function environmentOf(options: TracerOptions): RunEnvironment {
+  return { now: preciseNow, random: Math.random, pid: process.pid, ...options }
 }
 
 /** The outcome, and the value or error itself for who runs a task here and now. */
@@ -60,7 +64,7 @@ export async function trace(
   return { outcome, retval: run.retval }
 }
 
-function runOf(
+export function runOf(
   host: TaskHost,
   environment: RunEnvironment,
   request: TaskRequest,

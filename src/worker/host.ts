@@ -7,6 +7,7 @@ import type { Connection } from '../messaging/connection.ts'
 import type { Queue } from '../messaging/entity.ts'
 import type { ResultBackend } from '../results/backend.ts'
 import type { Logger } from '../runtime/log.ts'
+import type { Marker } from '../task/marker.ts'
 import type { TaskRegistry } from '../task/registry.ts'
 import type { Tracer } from '../task/trace.ts'
 
@@ -30,4 +31,5 @@ export interface WorkerHost {
   /** A new one, which the worker closes. */
   connectionForRead(): Connection
   tracer(hostname: string): Tracer
+  marker(hostname: string): Marker
 }
