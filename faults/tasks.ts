@@ -1,0 +1,46 @@
+/** The tasks of the fault runs in TypeScript: each writes down when it starts and ends, outside of what is broken. */
+
+import { appendFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Celery, type TaskOptions } from '../src/index.ts'
+
+/** The app of the worker and of the client: settings come from the environment, under Celery's own names. */
+export const app = new Celery('faults').configFromObject(
+  JSON.parse(process.env['FAULTS_CONF'] ?? '{}') as object,
+)
+
+const ledger = process.env['FAULTS_LEDGER'] ?? '/dev/null'
+
+/** One line per event, in one write: `start id pid milliseconds`. */
+function note(event: 'start' | 'end', id: string): void {
+  appendFileSync(ledger, `${event} ${id} ${process.pid} ${Date.now()}\n`)
+}
+
+async function run(id: string, seconds: number = 0): Promise<string> {
+  note('start', id)
+  if (seconds > 0) await sleep(seconds * 1000)
+  note('end', id)
+  return id
+}
+
+const KINDS: Readonly<Record<string, TaskOptions & { readonly bind?: false }>> = {
+  early: {},
+  late: { acksLate: true },
+  lost: { acksLate: true, rejectOnWorkerLost: true },
+}
+
+for (const [kind, options] of Object.entries(KINDS)) {
+  app.task(`faults.${kind}`, options, run)
+  app.task(`faults.die_${kind}`, options, async (id: string, signal: string) => {
+    note('start', id)
+    process.kill(process.pid, signal as NodeJS.Signals)
+    await sleep(10_000)
+  })
+  app.task(`faults.block_${kind}`, options, (id: string, seconds: number) => {
+    note('start', id)
+    const end = Date.now() + seconds * 1000
+    while (Date.now() < end);
+    note('end', id)
+    return id
+  })
+}
