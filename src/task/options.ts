@@ -4,6 +4,7 @@ import type { TaskState } from '../../protocol/states.ts'
 import { ImproperlyConfigured } from '../errors.ts'
 import { secondsOf } from '../runtime/duration.ts'
 import { hint } from '../runtime/nearest.ts'
+import { perSecond } from '../runtime/rate.ts'
 import type { RetryOptions, TaskContext } from './context.ts'
 import type { Seconds } from './sender.ts'
 import type { StandardSchema } from './standard-schema.ts'
@@ -187,8 +188,8 @@ const CHECKS: { readonly [Name in keyof Required<TaskOptions>]: readonly [Check,
   retryBackoffMax: [isSeconds, 'seconds'],
   retryJitter: [isBoolean, 'true or false'],
   rateLimit: [
-    orNull((value) => isText(value) || typeof value === 'number'),
-    "a text such as '10/m', a number per second, or null",
+    (value) => perSecond(value) !== undefined,
+    "a text such as '10/m' (a unit is s, m or h), a number per second, or null",
   ],
   timeLimit: [isSeconds, 'seconds'],
   softTimeLimit: [isSeconds, 'seconds'],

@@ -157,8 +157,8 @@ export class Request implements JobHandler<Outcome> {
   }
 
   /**
-   * Whether it must not run: its id was revoked, or it has expired (which revokes the id). Then it is
-   * out of the worker's hands when this returns.
+   * Whether it must not run: its id or a stamp was revoked, or it has expired (which revokes the id).
+   * Then it is out of the worker's hands when this returns.
    *
    * @see celery 5.6, worker/request.py, `revoked`
    */
@@ -166,10 +166,11 @@ export class Request implements JobHandler<Outcome> {
     const { state, clock, log } = this.#context
     const { expires } = this.schedule
     const expired = expires !== undefined && clock.now() > expires
-    if (!expired && !(state.revoked.size > 0 && state.revoked.has(this.id))) return false
+    const why = expired ? '' : state.revocation(this.message)
+    if (why === undefined) return false
     if (expired) state.revoked.add(this.id)
     state.ready(this)
-    if (isEnabled(log, 'info')) log.info(`Discarding revoked task: ${this.label}`)
+    if (isEnabled(log, 'info')) log.info(`Discarding revoked task: ${this.label}${why}`)
     this.#revoke({ reason: expired ? 'expired' : 'revoked', signum: null })
     return true
   }

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../runtime/clock.ts'
 import { Revoked, type RevokedOptions } from './revoked.ts'
-import { RevokedStamps } from './stamps.ts'
+import { RevokedStamps, type Stamped } from './stamps.ts'
 import type { TimeLimit } from './time-limit.ts'
 
 /** What the state needs to know of a request. */
@@ -38,6 +38,18 @@ export class WorkerState<R extends Tracked = Tracked> {
   /** Whether any task could be revoked: without, there is nothing to look up. */
   get hasRevoked(): boolean {
     return this.revoked.size > 0 || this.revokedStamps.size > 0
+  }
+
+  /**
+   * Why a task must not run, for the end of a log line; undefined when it may.
+   *
+   * @see celery 5.6, worker/request.py, `revoked`
+   */
+  revocation(message: Stamped & { readonly id: string }): string | undefined {
+    if (this.revoked.size > 0 && this.revoked.has(message.id)) return ''
+    if (this.revokedStamps.size === 0 || message.stampedHeaders === null) return undefined
+    const stamp = this.revokedStamps.match(message)
+    return stamp === undefined ? undefined : ` (revoked by header: ${stamp})`
   }
 
   accepted(request: R): void {
