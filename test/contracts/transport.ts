@@ -380,6 +380,43 @@ const SETTLES: Record<string, Case> = {
     await second.ack()
   },
 
+  'counts what comes back counted, and keeps the count when it comes back otherwise': async (
+    bench,
+  ) => {
+    const [channel, queue] = await bench.withQueue()
+    await send(channel, queue, 'x')
+    const [inbox] = await receive(channel, queue)
+    const counts: number[] = []
+    for (const counted of [true, true, false]) {
+      const delivery = await inbox.next()
+      counts.push(delivery.deliveryCount)
+      await delivery.requeue({ counted })
+    }
+    await (await inbox.next()).requeue()
+    const last = await inbox.next()
+    expect(counts).to.deep.equal([0, 1, 2])
+    expect(last.deliveryCount).to.equal(2)
+    expect(last.redelivered).to.equal(true)
+    expect(last.message.headers['x-delivery-count']).to.equal(2)
+    expect(text(last)).to.equal('x')
+    await last.ack()
+    expect(await drain(await bench.channel(), queue)).to.deep.equal([])
+  },
+
+  'keeps the count of a message that is published again': async (bench) => {
+    const [channel, queue] = await bench.withQueue()
+    await send(channel, queue, 'x')
+    const [inbox] = await receive(channel, queue)
+    await (await inbox.next()).requeue({ counted: true })
+    const second = await inbox.next()
+    await channel.publish(second.message, { exchange: '', routingKey: queue })
+    await second.ack()
+    const third = await inbox.next()
+    expect(third.deliveryCount).to.equal(1)
+    await third.requeue({ counted: true })
+    expect((await inbox.next()).deliveryCount).to.equal(2)
+  },
+
   'drops what was rejected': (bench) => expectGone(bench, (bad) => bad.reject()),
 
   'gives nobody what was buried': (bench) => expectGone(bench, (bad) => bad.bury()),
@@ -408,6 +445,123 @@ const SETTLES: Record<string, Case> = {
     expect(await rejection(stale.requeue())).to.be.instanceOf(LeaseLostError)
     await fresh.ack()
     expect(await drain(again, queue)).to.deep.equal([])
+  },
+}
+
+/** Sends one message, postpones it, and resolves to when it is due. */
+async function postponed(channel: Channel, queue: string, ms: number): Promise<number> {
+  await send(channel, queue, 'later')
+  const delivery = await until(() => channel.get(queue))
+  const due = Date.now() + ms
+  await within(10, delivery.postpone(due), 'postpone')
+  return due
+}
+
+/** Comes to a fresh consumer of that queue, not before its time; what it is then. */
+async function returns(bench: Bench, queue: string, due: number): Promise<Delivery> {
+  const channel = await bench.channel()
+  await channel.declareQueue(directQueue(queue))
+  const inbox = new Inbox()
+  let at = 0
+  await channel.consume(queue, (delivery) => {
+    at = Date.now()
+    inbox.push(delivery)
+  })
+  const delivery = await inbox.next(20)
+  expect(at).to.be.at.least(due)
+  return delivery
+}
+
+const POSTPONES: Record<string, Case> = {
+  'hands over what was postponed again at its time, and not before': async (bench) => {
+    const [channel, queue] = await bench.withQueue()
+    const due = await postponed(channel, queue, 1500)
+    expect(await channel.get(queue)).to.equal(undefined)
+    const delivery = await returns(bench, queue, due)
+    expect(text(delivery)).to.equal('later')
+    expect(delivery.queue).to.equal(queue)
+    expect(delivery.deliveryCount).to.equal(0)
+    await delivery.ack()
+    expect(await drain(await bench.channel(), queue)).to.deep.equal([])
+  },
+
+  'hands it to another when the channel and the connection that postponed it are gone': async (
+    bench,
+  ) => {
+    const connection = await bench.connect()
+    const channel = await connection.channel()
+    const queue = `q-${randomUUID()}`
+    await channel.declareQueue(directQueue(queue))
+    const due = await postponed(channel, queue, 700)
+    await channel.close()
+    await connection.close()
+    expect(text(await returns(bench, queue, due))).to.equal('later')
+  },
+
+  'postpones one message again and again': async (bench) => {
+    const [channel, queue] = await bench.withQueue()
+    let due = await postponed(channel, queue, 300)
+    const [inbox] = await receive(channel, queue)
+    for (let round = 0; round < 2; round += 1) {
+      const delivery = await inbox.next(20)
+      expect(Date.now()).to.be.at.least(due)
+      due = Date.now() + 300
+      await delivery.postpone(due)
+    }
+    await (await inbox.next(20)).ack()
+    expect(Date.now()).to.be.at.least(due)
+    expect(await drain(await bench.channel(), queue)).to.deep.equal([])
+  },
+
+  'hands over at once what was postponed to a time that has passed': async (bench) => {
+    const [channel, queue] = await bench.withQueue()
+    const due = await postponed(channel, queue, -60_000)
+    expect(text(await returns(bench, queue, due))).to.equal('later')
+  },
+
+  'counts what was postponed no more against the prefetch count': async (bench) => {
+    const [channel, queue] = await bench.withQueue()
+    await channel.qos(1)
+    await send(channel, queue, 'a', 'b', 'c')
+    const [inbox] = await receive(channel, queue)
+    for (const body of ['a', 'b', 'c']) {
+      const delivery = await inbox.next()
+      expect(text(delivery)).to.equal(body)
+      await delivery.postpone(Date.now() + 600_000)
+    }
+    await settle(bench)
+    expect(inbox.bodies).to.deep.equal(['a', 'b', 'c'])
+  },
+
+  'keeps message and count when it postpones': async (bench) => {
+    const [channel, queue] = await bench.withQueue()
+    const headers = { task: 'tasks.add', small: 1, nested: { list: [1, 'x'] } }
+    const sent = message(Buffer.from([0, 255, 128]), { headers, contentType: 'application/x-test' })
+    await channel.publish(sent, { exchange: '', routingKey: queue })
+    const [inbox] = await receive(channel, queue)
+    await (await inbox.next()).requeue({ counted: true })
+    await (await inbox.next()).postpone(Date.now() + 50)
+    const delivery = await inbox.next(20)
+    expect(delivery.deliveryCount).to.equal(1)
+    expect(delivery.message.body.equals(sent.body)).to.equal(true)
+    expect(delivery.message.contentType).to.equal('application/x-test')
+    expect(delivery.message.headers).to.deep.include(headers)
+    await delivery.ack()
+  },
+
+  'refuses to postpone what came by a connection that is gone': async (bench) => {
+    const connection = await bench.connect()
+    const channel = await connection.channel()
+    const queue = `q-${randomUUID()}`
+    await channel.declareQueue(directQueue(queue))
+    await send(channel, queue, 'a')
+    const [inbox] = await receive(channel, queue)
+    const stale = await inbox.next()
+    await connection.close()
+    expect(await rejection(stale.postpone(Date.now()))).to.be.instanceOf(LeaseLostError)
+    const again = await bench.channel()
+    await (await until(() => again.get(queue))).ack()
+    expect(await again.get(queue)).to.equal(undefined)
   },
 }
 
@@ -607,6 +761,7 @@ const CHAPTERS: Record<string, Record<string, Case>> = {
   messages: CARRIES,
   routing: ROUTES,
   settling: SETTLES,
+  postponing: POSTPONES,
   consuming: CONSUMES,
   entities: ENTITIES,
   connections: LIVES,

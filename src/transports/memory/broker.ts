@@ -8,6 +8,8 @@ import {
 } from '../../../protocol/virtual/exchange.ts'
 import { ImproperlyConfigured, NotSupported } from '../../errors.ts'
 import type { Exchange, Queue } from '../../messaging/entity.ts'
+import { SYSTEM_CLOCK, type Clock } from '../../runtime/clock.ts'
+import { Timer } from '../../runtime/timer.ts'
 import { Fifo } from './fifo.ts'
 
 /** A message in a queue. */
@@ -137,7 +139,17 @@ interface MemoryExchange {
   readonly bindings: VirtualBinding[]
 }
 
+/** The time of day, of which no alarm keeps the process alive. */
+const IDLE_CLOCK: Clock = {
+  now: SYSTEM_CLOCK.now,
+  after: (delayMs, ring) => {
+    const timeout = setTimeout(ring, delayMs).unref()
+    return () => clearTimeout(timeout)
+  },
+}
+
 export class MemoryBroker {
+  readonly #postponed = new Timer(IDLE_CLOCK)
   readonly #exchanges = new Map<string, MemoryExchange>()
   readonly #queues = new Map<string, MemoryQueue>()
   /** What to call when the broker drops its connections; a test does that. */
@@ -196,6 +208,11 @@ export class MemoryBroker {
       queue.put({ message, exchange, routingKey, redelivered: false, expiresAt })
     }
     return queues.length > 0
+  }
+
+  /** To its queue again at that time, in milliseconds since 1970; to none when it was deleted meanwhile. */
+  postpone(queue: string, stored: Stored, until: number): void {
+    this.#postponed.callAt(until, () => this.#queues.get(queue)?.put(stored))
   }
 
   #route(exchange: string, routingKey: string): MemoryQueue[] {

@@ -1,14 +1,8 @@
 /** A channel to the broker inside the process: prefetch, and giving back what was not settled. */
 
 import type { Message } from '../../../protocol/message.ts'
-import {
-  LeaseLostError,
-  NotSupported,
-  OperationalError,
-  QueueNotFound,
-  UnroutableError,
-} from '../../errors.ts'
-import { deliveryCountOf } from '../../messaging/delivery-count.ts'
+import { LeaseLostError, OperationalError, QueueNotFound, UnroutableError } from '../../errors.ts'
+import { counted, deliveryCountOf } from '../../messaging/delivery-count.ts'
 import type { Exchange, Queue } from '../../messaging/entity.ts'
 import type {
   Channel,
@@ -17,6 +11,7 @@ import type {
   DeclaredQueue,
   Delivery,
   PublishOptions,
+  RequeueOptions,
 } from '../../messaging/transport.ts'
 import type { MemoryBroker, MemoryQueue, Receiver, Stored } from './broker.ts'
 
@@ -145,16 +140,18 @@ export class MemoryChannel implements Channel {
     const deliveryTag = (this.#lastTag += 1)
     if (!noAck) this.#unacked.set(deliveryTag, { queue, stored })
     let settled = noAck
-    const settle = async (restore: boolean): Promise<void> => {
+    const settle = async (then?: () => void): Promise<void> => {
       if (settled) return
       if (!this.#unacked.delete(deliveryTag)) {
         const message = `the channel that delivered message ${deliveryTag} of queue '${queue.name}' is gone`
         throw new LeaseLostError(message, { cause: this.#over })
       }
       settled = true
-      if (restore) queue.restore(stored)
+      then?.()
       this.#wake()
     }
+    const again = (options?: RequeueOptions): Stored =>
+      options?.counted ? { ...stored, message: counted(stored.message) } : stored
     const { message, exchange, routingKey, redelivered } = stored
     return {
       message,
@@ -164,11 +161,11 @@ export class MemoryChannel implements Channel {
       redelivered,
       deliveryCount: deliveryCountOf(message),
       deliveryTag,
-      ack: () => settle(false),
-      reject: () => settle(false),
-      requeue: () => settle(true),
-      bury: () => settle(false),
-      postpone: () => Promise.reject(new NotSupported('the memory transport cannot postpone')),
+      ack: () => settle(),
+      reject: () => settle(),
+      requeue: (options) => settle(() => queue.restore(again(options))),
+      bury: () => settle(),
+      postpone: (until) => settle(() => this.#broker.postpone(queue.name, stored, until)),
     }
   }
 }
