@@ -8,7 +8,7 @@ import {
 } from '../../../protocol/virtual/exchange.ts'
 import { ImproperlyConfigured, NotSupported } from '../../errors.ts'
 import type { Exchange, Queue } from '../../messaging/entity.ts'
-import { SYSTEM_CLOCK, type Clock } from '../../runtime/clock.ts'
+import type { Clock } from '../../runtime/clock.ts'
 import { Timer } from '../../runtime/timer.ts'
 import { Fifo } from './fifo.ts'
 
@@ -141,7 +141,7 @@ interface MemoryExchange {
 
 /** The time of day, of which no alarm keeps the process alive. */
 const IDLE_CLOCK: Clock = {
-  now: SYSTEM_CLOCK.now,
+  now: () => Date.now(),
   after: (delayMs, ring) => {
     const timeout = setTimeout(ring, delayMs).unref()
     return () => clearTimeout(timeout)
