@@ -266,7 +266,7 @@ export const SETTINGS = {
   worker_pool: { type: 'string', default: 'async' },
   /** Messages fetched ahead for each that can run; 0 is no limit. */
   worker_prefetch_multiplier: { type: 'int', default: 4 },
-  /** The most messages held while tasks wait for their eta. */
+  /** The most messages held while tasks wait for their eta: what they may raise the prefetch count to. */
   worker_eta_task_limit: { type: 'int', default: null },
   /** Fetch a message only when it can run at once. */
   worker_disable_prefetch: { type: 'bool', default: false, status: 'later' },
@@ -452,6 +452,8 @@ export const SETTINGS = {
    * How many times a message may be delivered whose worker dies of it, until its task has failed.
    */
   max_deliveries: { type: 'int', default: 5, nullable: true, ours: true, status: 'later' },
+  /** The most tasks that wait for their eta in a worker, the nearest; the others wait at the broker. */
+  worker_eta_hold_limit: { type: 'int', default: 1000, nullable: true, ours: true },
   /** What is refused as too big: `maxBodyBytes`, `maxDepth`, `maxRatio` (of compression). */
   limits: { type: 'any', default: {}, ours: true },
 } as const

@@ -1,6 +1,7 @@
 /** Many deadlines on one clock: calls back at points in time, never early. */
 
 import { SYSTEM_CLOCK, type Cancel, type Clock } from './clock.ts'
+import { Heap, type HeapEntry } from './heap.ts'
 
 /** One deadline; hand it back to {@link Timer.cancel}. */
 export interface TimerEntry {
@@ -9,11 +10,9 @@ export interface TimerEntry {
   readonly run: () => void
 }
 
-interface Node extends TimerEntry {
+interface Node extends TimerEntry, HeapEntry {
   /** Orders entries of the same millisecond as they came. */
   readonly order: number
-  /** Its place in the heap; -1 when it is out. */
-  index: number
 }
 
 /**
@@ -23,12 +22,12 @@ interface Node extends TimerEntry {
 const MAX_SLEEP_MS = 1000
 
 /**
- * A binary heap with one alarm for its earliest entry. Without entries there is no alarm, so that an
+ * All deadlines share one alarm, for the earliest. Without entries there is no alarm, so that an
  * idle timer keeps no process alive.
  */
 export class Timer {
   readonly #clock: Clock
-  readonly #heap: Node[] = []
+  readonly #heap = new Heap<Node>(before)
   #order = 0
   #cancelAlarm: Cancel | undefined
   #alarmAt = Infinity
@@ -39,35 +38,31 @@ export class Timer {
 
   /** How many deadlines are to come. */
   get size(): number {
-    return this.#heap.length
+    return this.#heap.size
   }
 
   /** Calls `run` once, at that point in time or as soon as possible after it; it must not throw. */
   callAt(at: number, run: () => void): TimerEntry {
-    const node: Node = { at, run, order: this.#order++, index: this.#heap.length }
-    this.#heap.push(node)
-    this.#up(node)
-    if (node.index === 0) this.#arm()
+    const node: Node = { at, run, order: this.#order++, index: -1 }
+    this.#heap.add(node)
+    if (this.#heap.first === node) this.#arm()
     return node
   }
 
   /** Forgets a deadline; one that has passed, or was never here, is fine. */
   cancel(entry: TimerEntry): void {
-    const node = entry as Node
-    if (this.#heap[node.index] === node) this.#remove(node)
-    this.#arm()
+    if (this.#heap.delete(entry as Node)) this.#arm()
   }
 
   /** Forgets all deadlines. */
   clear(): void {
-    for (const node of this.#heap) node.index = -1
-    this.#heap.length = 0
+    this.#heap.clear()
     this.#arm()
   }
 
   /** Sleeps until the earliest deadline, or a part of the way. */
   #arm(): void {
-    const next = this.#heap[0]
+    const next = this.#heap.first
     if (next === undefined) return this.#disarm()
     const now = this.#clock.now()
     const at = Math.min(Math.max(next.at, now), now + MAX_SLEEP_MS)
@@ -88,8 +83,8 @@ export class Timer {
     this.#disarm()
     const now = this.#clock.now()
     try {
-      for (let next = this.#heap[0]; next !== undefined && next.at <= now; next = this.#heap[0]) {
-        this.#remove(next)
+      for (let next = this.#due(now); next !== undefined; next = this.#due(now)) {
+        this.#heap.delete(next)
         next.run()
       }
     } finally {
@@ -97,43 +92,9 @@ export class Timer {
     }
   }
 
-  #remove(node: Node): void {
-    const last = this.#heap.pop()
-    if (last !== undefined && last !== node) {
-      this.#put(last, node.index)
-      this.#up(last)
-      this.#down(last)
-    }
-    node.index = -1
-  }
-
-  #up(node: Node): void {
-    while (node.index > 0) {
-      const parent = this.#heap[(node.index - 1) >> 1]
-      if (parent === undefined || !before(node, parent)) return
-      this.#swap(node, parent)
-    }
-  }
-
-  #down(node: Node): void {
-    for (;;) {
-      const left = this.#heap[2 * node.index + 1]
-      const right = this.#heap[2 * node.index + 2]
-      const child = left !== undefined && right !== undefined && before(right, left) ? right : left
-      if (child === undefined || !before(child, node)) return
-      this.#swap(node, child)
-    }
-  }
-
-  #swap(a: Node, b: Node): void {
-    const index = a.index
-    this.#put(a, b.index)
-    this.#put(b, index)
-  }
-
-  #put(node: Node, index: number): void {
-    this.#heap[index] = node
-    node.index = index
+  #due(now: number): Node | undefined {
+    const { first } = this.#heap
+    return first !== undefined && first.at <= now ? first : undefined
   }
 }
 

@@ -6,7 +6,6 @@ import type { ResultBackend } from '../results/backend.ts'
 import { SYSTEM_CLOCK, type Clock } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/log.ts'
 import { defaultNodename, hostFormat } from '../runtime/nodename.ts'
-import { Timer } from '../runtime/timer.ts'
 import type { Outcome, TaskRequest } from '../task/request.ts'
 import { Announcer } from './announcer.ts'
 import { makePanel } from './commands/panel.ts'
@@ -85,7 +84,8 @@ export function makeParts(host: WorkerHost, options: WorkerOptions, hooks: Hooks
   const backend = (): ResultBackend => host.backend
   const verdicts = new Verdicts({ backend, log, extended: host.conf.resultExtended })
   const { prefetch } = consumer
-  const shared = { log, hostname, clock, state, settlements, pool, prefetch, verdicts }
+  const holdLimit = (): number => connection.capabilities.holdLimit
+  const shared = { log, hostname, clock, state, settlements, pool, prefetch, holdLimit, verdicts }
   const strategy = new Strategy(strategyContext(host, options, shared))
   const lag = new LagMonitor({ log, running: () => labels(state.active) })
   const panel = makePanel({ state, verdicts, log })
@@ -129,7 +129,15 @@ function retries(conf: WorkerHost['conf']): {
 
 type Shared = Pick<
   StrategyContext,
-  'log' | 'hostname' | 'clock' | 'state' | 'settlements' | 'pool' | 'prefetch' | 'verdicts'
+  | 'log'
+  | 'hostname'
+  | 'clock'
+  | 'state'
+  | 'settlements'
+  | 'pool'
+  | 'prefetch'
+  | 'holdLimit'
+  | 'verdicts'
 >
 
 /** What requests need of the worker, and what becomes of messages that are none. */
@@ -139,13 +147,13 @@ function strategyContext(
   shared: Shared,
 ): StrategyContext {
   const { conf, tasks, codec } = host
-  const { log, hostname, clock, verdicts } = shared
+  const { log, hostname, verdicts } = shared
   const announcer = new Announcer({ hostname, log, verdicts })
   return {
     ...shared,
     codec,
     accept: codec.serializers.contentTypes(conf.acceptContent),
-    timer: new Timer(clock),
+    etaHoldLimit: conf.workerEtaHoldLimit ?? Infinity,
     timeLimits: new TimeLimits(log),
     defaultLimit: {
       soft: options.softTimeLimit ?? conf.taskSoftTimeLimit,

@@ -40,6 +40,16 @@ export class Prefetch {
     return count > PREFETCH_COUNT_MAX ? 0 : count
   }
 
+  /**
+   * How many eta tasks may wait, so that what can run still gets through: all that raise the count, or
+   * half of what it is without them.
+   */
+  get etaRoom(): number {
+    const { etaTaskLimit } = this.#options
+    if (this.#base === 0 || etaTaskLimit == null) return Infinity
+    return Math.max(etaTaskLimit - this.#base, Math.min(etaTaskLimit, this.#base >> 1))
+  }
+
   /** One more eta task waits. */
   increment(): void {
     this.#waiting += 1

@@ -13,7 +13,8 @@ import { refuse, type RefusalContext } from './refusal.ts'
 import { Request, type RequestContext, type Schedule, type TaskPolicy } from './request.ts'
 import { requestOf } from './wire.ts'
 
-export interface StrategyContext extends RequestContext, RefusalContext, EtaContext {
+export interface StrategyContext
+  extends RequestContext, RefusalContext, Omit<EtaContext<Request>, 'settlements' | 'state'> {
   /** The node name, `celery@host`. */
   readonly hostname: string
   readonly codec: Codec
@@ -38,7 +39,7 @@ export interface StrategyContext extends RequestContext, RefusalContext, EtaCont
  */
 export class Strategy {
   readonly #context: StrategyContext
-  readonly #eta: EtaTasks
+  readonly #eta: EtaTasks<Request>
 
   constructor(context: StrategyContext) {
     this.#context = context
