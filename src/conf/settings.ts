@@ -158,7 +158,7 @@ export const SETTINGS = {
   /** The routing key of queues that name none; `task_default_queue` when it is not given. */
   task_default_routing_key: { type: 'string', default: null },
   /** How often a task may run on one worker: `10/m`, `1/s`. */
-  task_default_rate_limit: { type: 'any', default: null, status: 'later' },
+  task_default_rate_limit: { type: 'any', default: null },
   /** The priority of tasks that name none. */
   task_default_priority: { type: 'int', default: null },
   /** Errors of tasks that ran here and now reject the call. */
@@ -281,7 +281,6 @@ export const SETTINGS = {
     type: 'bool',
     default: false,
     old: 'CELERY_DISABLE_RATE_LIMITS',
-    status: 'later',
   },
   /** Seconds that tasks may still run at a cold shutdown; 0 is none. */
   worker_soft_shutdown_timeout: { type: 'seconds', default: 0 },

@@ -3,7 +3,7 @@
 import { Node, type NodeOptions } from '../control/node.ts'
 import type { Delivery } from '../messaging/transport.ts'
 import type { ResultBackend } from '../results/backend.ts'
-import { SYSTEM_CLOCK, type Clock } from '../runtime/clock.ts'
+import { MONOTONIC_CLOCK, SYSTEM_CLOCK, type Clock } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/log.ts'
 import { defaultNodename, hostFormat } from '../runtime/nodename.ts'
 import type { Outcome, TaskRequest } from '../task/request.ts'
@@ -15,7 +15,9 @@ import { LagMonitor } from './lag.ts'
 import { guarded } from './log-line.ts'
 import { openPool, planPool, type PoolPlan } from './pool/open.ts'
 import type { Pool } from './pool/pool.ts'
+import { RateLimits } from './rate-limit.ts'
 import type { Request } from './request.ts'
+import { revokedBounds } from './revoked.ts'
 import { Settlements } from './settlement.ts'
 import { WorkerState } from './state.ts'
 import { Strategy, type StrategyContext } from './strategy.ts'
@@ -75,7 +77,7 @@ export function makeParts(host: WorkerHost, options: WorkerOptions, hooks: Hooks
     options.pool ?? host.conf.workerPool,
     options.concurrency ?? host.conf.workerConcurrency ?? undefined,
   )
-  const state = new WorkerState<Request>(clock)
+  const state = new WorkerState<Request>(clock, revokedBounds(process.env))
   const settlements = new Settlements(log, clock)
   const tracer = host.tracer(hostname)
   const pool = openPool(plan, (job, source) => tracer(job.payload as TaskRequest, source))
@@ -85,12 +87,25 @@ export function makeParts(host: WorkerHost, options: WorkerOptions, hooks: Hooks
   const verdicts = new Verdicts({ backend, log, extended: host.conf.resultExtended })
   const { prefetch } = consumer
   const holdLimit = (): number => connection.capabilities.holdLimit
-  const shared = { log, hostname, clock, state, settlements, pool, prefetch, holdLimit, verdicts }
+  const rateLimits = makeRateLimits(host, options)
+  const carried = { log, hostname, clock, state, settlements, pool, prefetch, holdLimit }
+  const shared = { ...carried, verdicts, rateLimits }
   const strategy = new Strategy(strategyContext(host, options, shared))
   const lag = new LagMonitor({ log, running: () => labels(state.active) })
   const panel = makePanel({ state, verdicts, log })
   const node = makeNode(host, { hostname, connection, panel, log })
   return { hostname, plan, log, state, pool, settlements, strategy, consumer, lag, node }
+}
+
+/** @throws ImproperlyConfigured when a task has a rate limit that is none */
+function makeRateLimits({ conf, tasks }: WorkerHost, { clock }: WorkerOptions): RateLimits {
+  const rateLimits = new RateLimits({
+    clock: clock ?? MONOTONIC_CLOCK,
+    rateOf: (task) => tasks.get(task)?.options.rateLimit ?? null,
+    enabled: !conf.workerDisableRateLimits,
+  })
+  rateLimits.check(tasks.names())
+  return rateLimits
 }
 
 function makeNode(host: WorkerHost, options: Omit<NodeOptions, 'mailbox'>): Node | undefined {
@@ -138,6 +153,7 @@ type Shared = Pick<
   | 'prefetch'
   | 'holdLimit'
   | 'verdicts'
+  | 'rateLimits'
 >
 
 /** What requests need of the worker, and what becomes of messages that are none. */

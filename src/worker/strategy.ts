@@ -9,6 +9,7 @@ import type { Delivery } from '../messaging/transport.ts'
 import { isEnabled } from '../runtime/log.ts'
 import type { DeliveryInfo } from '../task/request.ts'
 import { EtaTasks, type EtaContext } from './eta.ts'
+import type { RateLimits } from './rate-limit.ts'
 import { refuse, type RefusalContext } from './refusal.ts'
 import { Request, type RequestContext, type Schedule, type TaskPolicy } from './request.ts'
 import { requestOf } from './wire.ts'
@@ -22,6 +23,7 @@ export interface StrategyContext
   readonly accept: ReadonlySet<string>
   /** Undefined when no task of that name is registered. */
   readonly policy: (task: string) => TaskPolicy | undefined
+  readonly rateLimits: Pick<RateLimits, 'hold' | 'drop'>
   /** Tells whoever listens. */
   readonly onReceived: (request: Request) => void
 }
@@ -33,6 +35,7 @@ export interface StrategyContext
  *     revoked    discarded when its id was revoked, or it has expired
  *     announce   to those who listen
  *     eta        waits until it is due
+ *     rate       waits for its turn, when its task has a rate limit
  *     admit      to the pool
  *
  * @see celery 5.6, worker/strategy.py, `default`
@@ -57,6 +60,7 @@ export class Strategy {
   /** Gives back all that has not come to the pool: the worker stops, or the connection is gone. */
   drop(): void {
     this.#eta.drop()
+    this.#context.rateLimits.drop()
   }
 
   #read(delivery: Delivery): Request | undefined {
@@ -84,13 +88,13 @@ export class Strategy {
   #revoked(request: Request): boolean {
     const { log, state } = this.#context
     if (isEnabled(log, 'info')) log.info(`Task ${request.label} received`)
-    const suspect = request.schedule.expires !== undefined || state.revoked.size > 0
+    const suspect = request.schedule.expires !== undefined || state.hasRevoked
     return suspect && request.revoked()
   }
 
   /** It is due. */
   #admit(request: Request): void {
-    request.execute()
+    if (!this.#context.rateLimits.hold(request)) request.execute()
   }
 }
 
