@@ -33,7 +33,7 @@ for (const [kind, options] of Object.entries(KINDS)) {
   app.task(`faults.${kind}`, options, run)
   app.task(`faults.die_${kind}`, options, async (id: string, signal: string) => {
     note('start', id)
-    process.kill(process.pid, signal as NodeJS.Signals)
+    process.kill(process.pid, signal)
     await sleep(10_000)
   })
   app.task(`faults.block_${kind}`, options, (id: string, seconds: number) => {

@@ -5,6 +5,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 export class Proxy {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  readonly #deaf = new WeakSet<Socket>()
   readonly #target: { readonly host: string; readonly port: number }
   #stalled = false
 
@@ -39,7 +40,7 @@ export class Proxy {
     ] as const) {
       this.#sockets.add(from)
       from.on('data', (data) => {
-        if (!this.#stalled) to.write(data)
+        if (!this.#stalled && !this.#deaf.has(from)) to.write(data)
       })
       from.on('error', () => {})
       from.on('close', () => {
@@ -65,6 +66,11 @@ export class Proxy {
 
   unstall(): void {
     this.#stalled = false
+  }
+
+  /** As {@link stall}, for the connections of now alone: new ones work. */
+  blackhole(): void {
+    for (const socket of this.#sockets) this.#deaf.add(socket)
   }
 
   async stop(): Promise<void> {
