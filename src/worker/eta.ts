@@ -76,13 +76,31 @@ export class EtaTasks<T extends EtaTask> {
     this.#leases = new Timer(this.#monotonic)
   }
 
+  /** Whether its eta is farther away than it may be held, or than those that are held when there are enough. */
+  isFar({ schedule: { eta } }: T): boolean {
+    if (eta === undefined) return false
+    const wait = eta - this.#context.clock.now()
+    if (wait <= 0) return false
+    return wait > this.#holdLimitMs || (this.#isFull && eta >= (this.#held.first?.eta ?? Infinity))
+  }
+
+  /** Its delivery comes again, to this worker or another, a little before its eta or some time earlier. */
+  putAside(task: T): void {
+    const { log, settlements } = this.#context
+    if (isEnabled(log, 'debug')) log.debug(`Task ${task.label} is put aside until its eta`)
+    settlements.track(this.#postpone(task, task.schedule.eta ?? 0))
+  }
+
   /** Takes a task that is not due yet, and hands it on when it is; false when it may go on now. */
   hold(task: T): boolean {
     const { eta } = task.schedule
-    const now = this.#context.clock.now()
-    if (eta === undefined || eta <= now) return false
-    if (eta - now > this.#holdLimitMs || !this.#makeRoom(eta)) this.#postpone(task, eta)
-    else this.#add(task, eta)
+    if (eta === undefined || eta <= this.#context.clock.now()) return false
+    // Those with the latest eta make room for it.
+    for (let last = this.#held.first; this.#isFull && last; last = this.#held.first) {
+      this.#remove(last)
+      this.putAside(last.task)
+    }
+    this.#add(task, eta)
     return true
   }
 
@@ -105,17 +123,9 @@ export class EtaTasks<T extends EtaTask> {
     return this.#context.holdLimit() * 1000
   }
 
-  /** Puts those with a later eta aside when there are too many; false when none is later. */
-  #makeRoom(eta: number): boolean {
+  get #isFull(): boolean {
     const { etaHoldLimit, prefetch } = this.#context
-    const limit = Math.max(1, Math.min(etaHoldLimit, prefetch.etaRoom))
-    while (this.#held.size >= limit) {
-      const last = this.#held.first
-      if (last === undefined || last.eta <= eta) return false
-      this.#remove(last)
-      this.#postpone(last.task, last.eta)
-    }
-    return true
+    return this.#held.size >= Math.max(1, Math.min(etaHoldLimit, prefetch.etaRoom))
   }
 
   #add(task: T, eta: number): void {
@@ -130,7 +140,7 @@ export class EtaTasks<T extends EtaTask> {
       }),
       lease: this.#lease(() => {
         this.#remove(held)
-        this.#postpone(task, eta)
+        this.putAside(task)
       }),
     }
     this.#held.add(held)
@@ -155,13 +165,7 @@ export class EtaTasks<T extends EtaTask> {
     this.#context.prefetch.decrement()
   }
 
-  #postpone(task: T, eta: number): void {
-    const { log, settlements } = this.#context
-    if (isEnabled(log, 'debug')) log.debug(`Task ${task.label} is put aside until its eta`)
-    settlements.track(this.#putAside(task, eta))
-  }
-
-  async #putAside(task: T, eta: number): Promise<void> {
+  async #postpone(task: T, eta: number): Promise<void> {
     const era = this.#era
     const early = eta - LEAD_MS
     try {
@@ -185,7 +189,8 @@ export class EtaTasks<T extends EtaTask> {
     state.scheduled.add(task)
     this.#timer.callAt(Math.min(eta, clock.now() + RETRY_MS), () => {
       state.scheduled.delete(task)
-      if (!this.hold(task)) this.#onDue(task)
+      if (this.isFar(task)) this.putAside(task)
+      else if (!this.hold(task)) this.#onDue(task)
     })
   }
 

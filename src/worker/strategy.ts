@@ -33,6 +33,7 @@ export interface StrategyContext
  *
  *     read       refused when it is no task of ours
  *     revoked    discarded when its id was revoked, or it has expired
+ *     aside      comes again later, to whoever is there: nobody need hear of it yet
  *     announce   to those who listen
  *     eta        waits until it is due
  *     rate       waits for its turn, when its task has a rate limit
@@ -52,7 +53,11 @@ export class Strategy {
   /** Takes one delivery; whatever is in it, it does not throw, and the delivery gets its answer. */
   receive(delivery: Delivery): void {
     const request = this.#read(delivery)
-    if (request === undefined || this.#revoked(request)) return
+    if (request === undefined) return
+    const far = this.#eta.isFar(request)
+    if (!far) this.#log(request)
+    if (this.#revoked(request)) return
+    if (far) return this.#eta.putAside(request)
     this.#context.onReceived(request)
     if (!this.#eta.hold(request)) this.#admit(request)
   }
@@ -84,10 +89,15 @@ export class Strategy {
     return new Request(delivery, message, found, scheduleOf(task), this.#context)
   }
 
+  /** The label is made when it is asked for. */
+  #log(request: Request): void {
+    const { log } = this.#context
+    if (isEnabled(log, 'info')) log.info(`Task ${request.label} received`)
+  }
+
   /** Most tasks neither expire nor are revoked: these are not looked up. */
   #revoked(request: Request): boolean {
-    const { log, state } = this.#context
-    if (isEnabled(log, 'info')) log.info(`Task ${request.label} received`)
+    const { state } = this.#context
     const suspect = request.schedule.expires !== undefined || state.hasRevoked
     return suspect && request.revoked()
   }

@@ -74,7 +74,8 @@ class Stage {
   deliver(label: string, countdown: number, fails?: Error): Task {
     const task = new Task(label, this.start + countdown * 1000)
     task.fails = fails
-    if (!this.eta.hold(task)) this.#run(task)
+    if (this.eta.isFar(task)) this.eta.putAside(task)
+    else if (!this.eta.hold(task)) this.#run(task)
     return task
   }
 

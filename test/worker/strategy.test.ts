@@ -98,6 +98,7 @@ describe('worker/strategy', () => {
       await until(() => worker.state.scheduled.size === 1)
       const { id } = await again.delay()
       await until(() => putAside(id))
+      expect(harness.logs('info').filter((line) => line.includes(id))).to.have.length(2)
       expect([...worker.state.scheduled].map(({ taskName }) => taskName)).to.deep.equal(['t.note'])
     })
 
