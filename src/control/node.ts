@@ -19,6 +19,9 @@ import { matches } from './match.ts'
  */
 export type PanelCommand = (args: PlainObject) => unknown
 
+/** Of a command that is not to be replied to, whoever asks. */
+export const NO_REPLY: unique symbol = Symbol('no reply')
+
 /** The commands that a node knows, by name. */
 export type Panel = ReadonlyMap<string, PanelCommand>
 
@@ -94,7 +97,7 @@ export class Node implements Service {
     if (counted) this.#replying += 1
     try {
       const reply = await this.#run(method, args)
-      if (replyTo === null) return
+      if (replyTo === null || reply === NO_REPLY) return
       if (!counted) throw new NotSupported(`more than ${MAX_REPLIES} replies are on their way`)
       if (replyTo.exchange !== mailbox.replyExchange.name) {
         throw new NotSupported(`replies go to exchange '${mailbox.replyExchange.name}' only`)

@@ -1,7 +1,7 @@
 /** Stamps of tasks that must not run: each a header and one of its values. */
 
 import { own, type PlainObject } from '../../protocol/plain.ts'
-import { repr, saferepr } from '../../protocol/python/repr.ts'
+import { repr } from '../../protocol/python/repr.ts'
 import { Revoked, type RevokedEntry, type RevokedOptions } from './revoked.ts'
 
 /** What a message says of its stamps. */
@@ -12,6 +12,8 @@ export interface Stamped {
 
 /** A value, or several. */
 export type Stamps = unknown
+
+export type Stamp = readonly [header: string, stamp: unknown]
 
 /** Kept in the same bounds as ids are, where Celery has none. @see celery 5.6, worker/state.py, `revoked_stamps` */
 export class RevokedStamps {
@@ -29,18 +31,13 @@ export class RevokedStamps {
     this.#revoked.add(keyOf(header, stamp))
   }
 
-  /**
-   * The first revoked stamp of a message, as Celery shows it: `{'header': 'value'}`.
-   *
-   * @see celery 5.6, worker/request.py, `revoked`
-   */
-  match({ stampedHeaders, stamps }: Stamped): string | undefined {
-    for (const header of stampedHeaders ?? []) {
-      for (const stamp of stampsOf(own(stamps, header))) {
-        if (this.#revoked.has(keyOf(header, stamp))) return saferepr({ [header]: stamp })
-      }
-    }
-    return undefined
+  /** Those of a message's stamps that were revoked. @see celery 5.6, worker/request.py, `revoked` */
+  matches({ stampedHeaders, stamps }: Stamped): readonly Stamp[] {
+    return (stampedHeaders ?? []).flatMap((header) =>
+      stampsOf(own(stamps, header))
+        .filter((stamp) => this.#revoked.has(keyOf(header, stamp)))
+        .map((stamp): Stamp => [header, stamp]),
+    )
   }
 
   entries(): readonly RevokedEntry[] {

@@ -1,6 +1,8 @@
 /** What this worker has in hand: scheduled, reserved, active; how much it ran; and what not to run. */
 
+import { saferepr } from '../../protocol/python/repr.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { shown } from './log-line.ts'
 import { Revoked, type RevokedOptions } from './revoked.ts'
 import { RevokedStamps, type Stamped } from './stamps.ts'
 import type { TimeLimit } from './time-limit.ts'
@@ -48,8 +50,8 @@ export class WorkerState<R extends Tracked = Tracked> {
   revocation(message: Stamped & { readonly id: string }): string | undefined {
     if (this.revoked.size > 0 && this.revoked.has(message.id)) return ''
     if (this.revokedStamps.size === 0 || message.stampedHeaders === null) return undefined
-    const stamp = this.revokedStamps.match(message)
-    return stamp === undefined ? undefined : ` (revoked by header: ${stamp})`
+    const [found] = this.revokedStamps.matches(message)
+    return found && ` (revoked by header: ${shown(saferepr({ [found[0]]: found[1] }))})`
   }
 
   accepted(request: R): void {
