@@ -271,7 +271,7 @@ export const SETTINGS = {
   /** Fetch a message only when it can run at once. */
   worker_disable_prefetch: { type: 'bool', default: false, status: 'later' },
   /** Fetch fewer after a lost connection, until what runs is done. */
-  worker_enable_prefetch_count_reduction: { type: 'bool', default: true, status: 'later' },
+  worker_enable_prefetch_count_reduction: { type: 'bool', default: true },
   /** End what is acknowledged late when the broker is lost. */
   worker_cancel_long_running_tasks_on_connection_loss: { type: 'bool', default: false },
   /** Do not run again what was redelivered and is done. */
@@ -302,7 +302,7 @@ export const SETTINGS = {
     status: 'later',
   },
   /** The file that revoked ids are kept in. */
-  worker_state_db: { type: 'string', default: null, status: 'later' },
+  worker_state_db: { type: 'string', default: null },
   /** Seconds until a dead child counts as lost. */
   worker_lost_wait: {
     type: 'seconds',
@@ -315,7 +315,7 @@ export const SETTINGS = {
   /** Tasks after which a child is replaced. */
   worker_max_tasks_per_child: { type: 'int', default: null, status: 'later' },
   /** Allow the remote command `pool_restart`. */
-  worker_pool_restarts: { type: 'bool', default: false, status: 'later' },
+  worker_pool_restarts: { type: 'bool', default: false },
   /** Seconds for a child to start. */
   worker_proc_alive_timeout: { type: 'seconds', default: 4, status: 'later' },
   /** Look for quorum queues, and do as they need. */
@@ -450,7 +450,7 @@ export const SETTINGS = {
   /**
    * How many times a message may be delivered whose worker dies of it, until its task has failed.
    */
-  max_deliveries: { type: 'int', default: 5, nullable: true, ours: true, status: 'later' },
+  max_deliveries: { type: 'int', default: 5, nullable: true, ours: true },
   /** The most tasks that wait for their eta in a worker, the nearest; the others wait at the broker. */
   worker_eta_hold_limit: { type: 'int', default: 1000, nullable: true, ours: true },
   /** What is refused as too big: `maxBodyBytes`, `maxDepth`, `maxRatio` (of compression). */

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import type { Celery } from '../../app/celery.ts'
 import { importModules } from '../../app/load.ts'
 import { LOG_LEVELS, type LogLevel } from '../../runtime/log.ts'
+import { autoscaleRange, type AutoscaleRange } from '../../worker/autoscale.ts'
 import { POOL_NAMES } from '../../worker/pool/open.ts'
 import { Worker, type WorkerOptions } from '../../worker/worker.ts'
 import {
@@ -27,6 +28,8 @@ export interface WorkerCommandOptions {
   readonly loglevel?: LogLevel
   readonly prefetchMultiplier?: number
   readonly concurrency?: number
+  readonly autoscale?: AutoscaleRange
+  readonly statedb?: string
   readonly pool?: string
   readonly timeLimit?: number
   readonly softTimeLimit?: number
@@ -54,6 +57,8 @@ export function defineWorker(command: Command): void {
     'Number of tasks processed at a time. The default is the number of CPUs.',
     integer,
   )
+  addOption(command, '--autoscale <max,min>', AUTOSCALE, autoscale)
+  addOption(command, '-S, --statedb <path>', 'File that revoked tasks are kept in.', anything)
   addOption(command, '-P, --pool <pool>', 'Pool implementation.', choice(POOL_NAMES))
   addOption(command, '--time-limit <float>', 'Hard time limit (in seconds) for tasks.', float)
   addOption(command, '--soft-time-limit <float>', 'Soft time limit (in seconds) for tasks.', float)
@@ -75,6 +80,8 @@ export function defineWorker(command: Command): void {
     addFlag(command, `--without-${name}`, IGNORED)
   }
 }
+
+const AUTOSCALE = 'Grow and shrink the pool: the most and the least tasks at a time.'
 
 /** This worker sends no events and hears no others, so that there is nothing to leave out. */
 const IGNORED = 'Accepted for the sake of scripts; has no effect.'
@@ -118,15 +125,17 @@ async function runUntilClosed(app: Celery, worker: Worker, shutdown: Shutdown): 
 
 function workerOptions(options: WorkerCommandOptions): WorkerOptions {
   const { hostname, queues, excludeQueues, concurrency, pool } = options
-  const { prefetchMultiplier, timeLimit, softTimeLimit } = options
+  const { prefetchMultiplier, timeLimit, softTimeLimit, autoscale, statedb: stateDb } = options
   const plan = { hostname, queues, excludeQueues, concurrency, pool, prefetchMultiplier }
-  return present({ ...plan, timeLimit, softTimeLimit })
+  return present({ ...plan, autoscale, stateDb, timeLimit, softTimeLimit })
 }
 
 function factsOf(app: Celery, worker: Worker, { loglevel }: WorkerCommandOptions): BannerFacts {
   const names = app.tasks.names()
   const lists = { debug: names, info: names.filter((name) => !name.startsWith('celery.')) }
-  const { name: pool, concurrency } = worker.plan
+  const { name: pool, concurrency: size } = worker.plan
+  const { autoscale: range } = worker
+  const concurrency = range === undefined ? String(size) : `{min=${range[1]}, max=${range[0]}}`
   return {
     hostname: worker.hostname,
     // Python shows where in memory the app is; ours has an id of its own.
@@ -143,6 +152,18 @@ function factsOf(app: Celery, worker: Worker, { loglevel }: WorkerCommandOptions
 function queueLine({ name, bindings: [binding] }: Worker['queues'][number]): QueueLine {
   const { exchange, routingKey = '' } = binding ?? {}
   return { name, exchange: exchange?.name ?? '', type: exchange?.type ?? 'direct', routingKey }
+}
+
+/** In either order, one alone is the most. @see celery 5.6, bin/worker.py, `Autoscale` */
+const autoscale: Reader<AutoscaleRange> = (value) => {
+  const parts = value.split(',')
+  if (parts.length > 2) {
+    throw new Error(
+      `Expected two comma separated integers or one integer. Got ${parts.length} instead.`,
+    )
+  }
+  const [one = 0, other = 0] = parts.map(integer)
+  return autoscaleRange(Math.max(one, other), Math.min(one, other))
 }
 
 /** `FATAL` is Python's other name for the highest. */
