@@ -145,8 +145,14 @@ export interface Consumption {
 }
 
 export interface RequeueOptions {
-  /** It comes back because its run died: the next delivery's `deliveryCount` is one higher. @default false */
+  /**
+   * It comes back because its run died: the next delivery's `deliveryCount` is one higher. Where no
+   * broker counts by itself, it comes as if for the first time: not `redelivered`, until that is one
+   * delivery later. @default false
+   */
   readonly counted?: boolean
+  /** Its run did not die, but shall be repeated: what was counted is forgotten. @default false */
+  readonly anew?: boolean
 }
 
 /**

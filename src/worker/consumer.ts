@@ -15,6 +15,9 @@ export interface ConsumerOptions {
   readonly queues: readonly Queue[]
   /** Concurrency times the multiplier; 0 is no limit. */
   readonly prefetchCount: number
+  readonly prefetchMultiplier: number
+  /** Whether fewer are fetched after a loss, until what runs is done. @see celery 5.6, `worker_enable_prefetch_count_reduction` */
+  readonly reducesPrefetch: boolean
   readonly etaTaskLimit: number | null
   /** Whether the first connection is tried again. @see celery 5.6, `broker_connection_retry_on_startup` */
   readonly retryOnStartup: boolean
@@ -44,7 +47,8 @@ export class Consumer implements Service {
 
   constructor(options: ConsumerOptions) {
     this.#options = options
-    const { connection, queues, prefetchCount, etaTaskLimit, onDelivery, onFailed, log } = options
+    const { connection, queues, onDelivery, onFailed, log } = options
+    const { prefetchCount, prefetchMultiplier, etaTaskLimit } = options
     this.#consumer = new MessageConsumer(connection, {
       queues,
       prefetchCount,
@@ -56,6 +60,7 @@ export class Consumer implements Service {
     })
     this.prefetch = new Prefetch({
       initial: prefetchCount,
+      multiplier: prefetchMultiplier,
       etaTaskLimit,
       apply: (count) => this.#consumer.qos(count),
       // With the next connection the broker is told anyway.
@@ -79,17 +84,38 @@ export class Consumer implements Service {
     await this.#consumer.start()
   }
 
+  /** The connection is gone, and so many tasks run on: their slots are not free for what is fetched. */
+  reducePrefetch(active: number): void {
+    const { log, reducesPrefetch } = this.#options
+    if (!reducesPrefetch || !this.prefetch.reduce(active)) return
+    const { base, maximum } = this.prefetch
+    log.info(
+      `Temporarily reducing the prefetch count to ${base} to avoid over-fetching since ` +
+        `${active} tasks are currently being processed.\nThe prefetch count will be gradually ` +
+        `restored to ${maximum} as the tasks complete processing.`,
+    )
+  }
+
+  /** A delivery was answered. */
+  settled(): void {
+    if (!this.prefetch.regain()) return
+    this.#options.log.info(
+      'Resuming normal operations following a restart.\n' +
+        `Prefetch count has been restored to the maximum of ${this.prefetch.maximum}`,
+    )
+  }
+
   /** Takes no more messages; those in hand can still be settled. */
-  async quiet(): Promise<void> {
+  async quiet(seconds: number = QUIET_TIMEOUT): Promise<void> {
     this.#starting.abort(aborted())
-    await this.#within(QUIET_TIMEOUT, this.#consumer.pause(), 'cancel the consumers')
+    await this.#within(seconds, this.#consumer.pause(), 'cancel the consumers')
   }
 
   /** Closes the connection; what is unsettled goes back to its queue. Never rejects. */
-  async stop(): Promise<void> {
+  async stop(seconds: number = CLOSE_TIMEOUT): Promise<void> {
     this.#starting.abort(aborted())
-    await this.#within(CLOSE_TIMEOUT, this.#consumer.stop(), 'close the channel')
-    await this.#within(CLOSE_TIMEOUT, this.#options.connection.close(), 'close the connection')
+    await this.#within(seconds, this.#consumer.stop(), 'close the channel')
+    await this.#within(seconds, this.#options.connection.close(), 'close the connection')
   }
 
   #lost(error: Error): void {

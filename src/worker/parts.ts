@@ -1,6 +1,7 @@
 /** Makes the parts of a worker from its options and the app's settings, and ties them together. */
 
 import { Node, type NodeOptions } from '../control/node.ts'
+import type { Connection } from '../messaging/connection.ts'
 import type { Delivery } from '../messaging/transport.ts'
 import type { ResultBackend } from '../results/backend.ts'
 import { MONOTONIC_CLOCK, SYSTEM_CLOCK, type Clock } from '../runtime/clock.ts'
@@ -86,15 +87,24 @@ export function makeParts(host: WorkerHost, options: WorkerOptions, hooks: Hooks
   const backend = (): ResultBackend => host.backend
   const verdicts = new Verdicts({ backend, log, extended: host.conf.resultExtended })
   const { prefetch } = consumer
+  settlements.onSettled = () => consumer.settled()
   const holdLimit = (): number => connection.capabilities.holdLimit
   const rateLimits = makeRateLimits(host, options)
+  const countsDeliveries = (queue: string): boolean => countsFor(host, connection, queue)
   const carried = { log, hostname, clock, state, settlements, pool, prefetch, holdLimit }
-  const shared = { ...carried, verdicts, rateLimits }
+  const shared = { ...carried, countsDeliveries, verdicts, rateLimits }
   const strategy = new Strategy(strategyContext(host, options, shared))
   const lag = new LagMonitor({ log, running: () => labels(state.active) })
   const panel = makePanel({ state, verdicts, log })
   const node = makeNode(host, { hostname, connection, panel, log })
   return { hostname, plan, log, state, pool, settlements, strategy, consumer, lag, node }
+}
+
+/** RabbitMQ counts in quorum queues, and in no others. */
+function countsFor({ queues }: WorkerHost, { capabilities }: Connection, name: string): boolean {
+  if (capabilities.countsDeliveries) return true
+  const queue = queues.consumeFrom.find((one) => one.name === name)
+  return queue?.arguments?.['x-queue-type'] === 'quorum'
 }
 
 /** @throws ImproperlyConfigured when a task has a rate limit that is none */
@@ -126,6 +136,8 @@ function makeConsumer(
     ...hooks,
     queues: queues.deselect(options.excludeQueues ?? []),
     prefetchCount: plan.concurrency * multiplier,
+    prefetchMultiplier: multiplier,
+    reducesPrefetch: conf.workerEnablePrefetchCountReduction,
     etaTaskLimit: conf.workerEtaTaskLimit,
     retry,
     retryOnStartup: startup,
@@ -152,6 +164,7 @@ type Shared = Pick<
   | 'pool'
   | 'prefetch'
   | 'holdLimit'
+  | 'countsDeliveries'
   | 'verdicts'
   | 'rateLimits'
 >
@@ -168,6 +181,8 @@ function strategyContext(
   return {
     ...shared,
     codec,
+    marker: host.marker(hostname),
+    maxDeliveries: conf.maxDeliveries,
     accept: codec.serializers.contentTypes(conf.acceptContent),
     etaHoldLimit: conf.workerEtaHoldLimit ?? Infinity,
     timeLimits: new TimeLimits(log),

@@ -6,6 +6,8 @@ const PREFETCH_COUNT_MAX = 0xffff
 export interface PrefetchOptions {
   /** Concurrency times the multiplier; 0 is no limit. */
   readonly initial: number
+  /** What one slot of the pool stands for. @default 1 */
+  readonly multiplier?: number
   /** The most that eta tasks may raise it to. @default no limit */
   readonly etaTaskLimit?: number | null
   /** Tells the broker; the promise is awaited before the next change is told. */
@@ -21,13 +23,17 @@ export interface PrefetchOptions {
  */
 export class Prefetch {
   readonly #options: PrefetchOptions
+  readonly #multiplier: number
   #base: number
+  /** How much less is asked for, since a connection was lost. */
+  #reduction = 0
   #waiting = 0
   #told: number
   #telling = false
 
   constructor(options: PrefetchOptions) {
     this.#options = options
+    this.#multiplier = options.multiplier ?? 1
     this.#base = options.initial
     this.#told = this.value
   }
@@ -35,8 +41,9 @@ export class Prefetch {
   /** What the broker should know. */
   get value(): number {
     if (this.#base === 0) return 0
+    const { base } = this
     const limit = this.#options.etaTaskLimit ?? Infinity
-    const count = Math.max(this.#base, Math.min(this.#base + this.#waiting, limit))
+    const count = Math.max(base, Math.min(base + this.#waiting, limit))
     return count > PREFETCH_COUNT_MAX ? 0 : count
   }
 
@@ -48,6 +55,16 @@ export class Prefetch {
     const { etaTaskLimit } = this.#options
     if (this.#base === 0 || etaTaskLimit == null) return Infinity
     return Math.max(etaTaskLimit - this.#base, Math.min(etaTaskLimit, this.#base >> 1))
+  }
+
+  /** What is asked for while no eta task waits. */
+  get base(): number {
+    return this.#base - this.#reduction
+  }
+
+  /** The same when no connection was lost either. */
+  get maximum(): number {
+    return this.#base
   }
 
   /** One more eta task waits. */
@@ -65,7 +82,39 @@ export class Prefetch {
   /** The pool grew or shrank. */
   resize(initial: number): void {
     this.#base = initial
+    this.#reduction = Math.min(this.#reduction, this.#most)
     this.#tellEventually()
+  }
+
+  /**
+   * Asks for less until what still runs is done: the connection is lost, so that its deliveries no
+   * longer count for the broker, but have their slots of the pool.
+   *
+   * @returns whether it is less
+   * @see celery 5.6, worker/consumer/consumer.py, `on_connection_error_after_connected`
+   */
+  reduce(active: number): boolean {
+    this.#reduction = Math.min(active * this.#multiplier, this.#most)
+    this.#tellEventually()
+    return this.#reduction > 0
+  }
+
+  /**
+   * One more is done: asks for as many again as that stands for.
+   *
+   * @returns whether that is all now
+   * @see celery 5.6, worker/consumer/consumer.py, `_restore_prefetch_count_after_connection_restart`
+   */
+  regain(): boolean {
+    if (this.#reduction === 0) return false
+    this.#reduction = Math.max(0, this.#reduction - this.#multiplier)
+    this.#tellEventually()
+    return this.#reduction === 0
+  }
+
+  /** One slot's worth is always asked for. */
+  get #most(): number {
+    return Math.max(0, this.#base - this.#multiplier)
   }
 
   #tellEventually(): void {

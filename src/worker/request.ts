@@ -10,23 +10,34 @@
  */
 
 import type { Delivery } from '../messaging/transport.ts'
-import { TaskRevokedError, TimeLimitExceeded } from '../errors.ts'
+import { exceptionRepr } from '../../protocol/python/exception.ts'
+import {
+  LeaseLostError,
+  TaskRevokedError,
+  TimeLimitExceeded,
+  WorkerLostError,
+  WorkerShutdown,
+} from '../errors.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { isEnabled, type Logger } from '../runtime/log.ts'
+import type { Marker } from '../task/marker.ts'
 import type { ResolvedTaskOptions } from '../task/options.ts'
 import type { Outcome, TaskRequest } from '../task/request.ts'
-import { wireOf, type WireRequest } from './wire.ts'
-import { logOutcome, taskLabel } from './log-line.ts'
+import { answerToFailure, answerToLoss, settlementOf } from './answer.ts'
+import { logOutcome, shown, taskLabel } from './log-line.ts'
 import type { JobHandler, Pool } from './pool/pool.ts'
+import { admissionOf, gaveUp, type RedeliveryContext } from './redelivery.ts'
 import type { Settle, Settlements } from './settlement.ts'
 import type { WorkerState } from './state.ts'
 import type { Release, TimeLimit, TimeLimits } from './time-limit.ts'
+import { wireOf, type WireRequest } from './wire.ts'
 
 /** What the worker reads of a task's options. */
 export type TaskPolicy = Pick<
   ResolvedTaskOptions,
   | 'acksLate'
   | 'acksOnFailureOrTimeout'
+  | 'rejectOnWorkerLost'
   | 'ignoreResult'
   | 'storeErrorsEvenIfIgnored'
   | 'softTimeLimit'
@@ -34,8 +45,9 @@ export type TaskPolicy = Pick<
 >
 
 /** What all requests of a worker share. */
-export interface RequestContext {
+export interface RequestContext extends RedeliveryContext {
   readonly pool: Pool<Outcome>
+  readonly marker: Marker
   readonly state: WorkerState<Request>
   readonly settlements: Settlements
   readonly log: Logger
@@ -58,6 +70,8 @@ export interface Schedule {
   readonly expires: number | undefined
 }
 
+const SIGTERM = 15
+
 /** A message that came again may run beside its first run: a job's id is its own, not the task's. */
 let jobs = 0
 
@@ -72,8 +86,10 @@ export class Request implements JobHandler<Outcome> {
   #label: string | undefined
   #settled = false
   #timedOut = false
-  /** The signal that its run was ended with. */
+  /** The signal that its run was ended with, or shall be as soon as it starts. */
   #signum: number | undefined
+  /** Why its run was ended for the worker's sake. */
+  #cancelled: WorkerShutdown | LeaseLostError | undefined
   #release: Release | undefined
 
   constructor(
@@ -120,7 +136,7 @@ export class Request implements JobHandler<Outcome> {
   /** The early ack is on its way while the task runs: nothing waits for it. */
   onAccepted(pid: number): boolean {
     const { state, log } = this.#context
-    if (this.revoked()) return false
+    if (this.revoked() || (this.policy.acksLate && this.#refused())) return false
     state.accepted(this)
     if (!this.policy.acksLate) this.#settle('ack')
     this.#limit()
@@ -133,16 +149,23 @@ export class Request implements JobHandler<Outcome> {
     if (this.#signum !== undefined && outcome.state === 'IGNORED') {
       return this.#revoke({ reason: 'terminated', signum: this.#signum })
     }
+    if (this.#cancelled !== undefined && outcome.state === 'REJECTED') return this.#cancelledEnd()
     this.#settle(settlementOf(outcome, this.policy, this.#timedOut))
     logOutcome(this.#context.log, this, outcome)
   }
 
-  /** The pool could not tell how it ended; Celery takes that for a failure. */
+  /** The run did not come to its end: its process was killed by us, or is gone, or its runner broke. */
   onError(error: unknown): void {
     this.#end()
-    this.#settle(this.policy.acksOnFailureOrTimeout ? 'ack' : 'reject')
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    this.#context.log.critical(`Task ${this.label} INTERNAL ERROR: ${text}`)
+    if (error instanceof TaskRevokedError) {
+      return this.#revoke({ reason: 'terminated', signum: this.#signum ?? SIGTERM })
+    }
+    if (error !== undefined && error === this.#cancelled) return this.#cancelledEnd()
+    const failure = error instanceof Error ? error : new Error(exceptionRepr(error))
+    // Of the time limit it was said when it passed.
+    if (!(failure instanceof TimeLimitExceeded)) this.#logBroken(failure)
+    if (failure instanceof WorkerLostError) this.#lost(failure)
+    else this.#fail(failure, answerToFailure(this.policy, this.#timedOut))
   }
 
   /** It never started: another worker may have it at once. */
@@ -171,22 +194,37 @@ export class Request implements JobHandler<Outcome> {
     if (expired) state.revoked.add(this.id)
     state.ready(this)
     if (isEnabled(log, 'info')) log.info(`Discarding revoked task: ${this.label}${why}`)
-    this.#revoke({ reason: expired ? 'expired' : 'revoked', signum: null })
+    this.#revoke(
+      this.#signum === undefined
+        ? { reason: expired ? 'expired' : 'revoked', signum: null }
+        : { reason: 'terminated', signum: this.#signum },
+    )
     return true
   }
 
   /**
-   * Ends its run, which is REVOKED then, unless it was over already. One that has not started is only
-   * discarded once its id was revoked, which is who calls this to do.
+   * Ends its run, which is REVOKED then, unless it was over already. One that has not started is
+   * discarded as soon as it could.
    *
    * @returns whether it runs
    * @see celery 5.6, worker/request.py, `terminate`
    */
   terminate(signum: number): boolean {
-    if (!this.#context.state.active.has(this)) return false
     this.#signum = signum
-    this.abort(new TaskRevokedError('terminated'))
+    if (!this.#context.state.active.has(this)) return false
+    this.kill(new TaskRevokedError('terminated'))
     return true
+  }
+
+  /**
+   * Ends its run for the worker's sake. A task that is acked late goes back to its queue then, when it
+   * still can; any other will not run again, which its RETRY tells.
+   *
+   * @see celery 5.6, worker/request.py, `cancel`
+   */
+  cancel(reason: WorkerShutdown | LeaseLostError): void {
+    this.#cancelled = reason
+    this.kill(reason)
   }
 
   #revoke(revocation: Revocation): void {
@@ -201,8 +239,61 @@ export class Request implements JobHandler<Outcome> {
 
   /** Aborts the signal of its run. */
   abort(reason: Error): void {
-    if (reason instanceof TimeLimitExceeded) this.#timedOut = true
     this.#context.pool.abort(reason, this.#job)
+  }
+
+  /** Ends the process of its run; where it has none of its own, the signal is all there is. */
+  kill(reason: Error): void {
+    const isLimit = reason instanceof TimeLimitExceeded
+    if (isLimit) this.#timedOut = true
+    if (!this.#context.pool.kill(reason, this.#job)) return this.abort(reason)
+    if (isLimit) this.#logBroken(reason)
+  }
+
+  #logBroken(error: Error): void {
+    this.#context.log.error(`Task handler raised error: ${shown(exceptionRepr(error))}`)
+  }
+
+  #cancelledEnd(): void {
+    const { settlements, marker } = this.#context
+    const isBack = this.policy.acksLate && this.#cancelled instanceof WorkerShutdown
+    if (!isBack) settlements.track(marker.cancelled(this.message).then(() => {}))
+    this.#settle('requeueAnew')
+  }
+
+  /** @see celery 5.6, worker/request.py, `on_failure` */
+  #lost(error: WorkerLostError): void {
+    const { policy, delivery } = this
+    if (!policy.acksLate || !policy.rejectOnWorkerLost) {
+      return this.#fail(error, answerToFailure(policy, false))
+    }
+    const how = answerToLoss(delivery, this.#context.maxDeliveries)
+    if (how === 'requeueCounted') return this.#settle(how)
+    this.#fail(gaveUp(delivery.deliveryCount + 1, error.message), how)
+  }
+
+  /** Whether too many of its runs have died, or it goes back once to be counted. */
+  #refused(): boolean {
+    const admission = admissionOf(this.delivery, this.#context)
+    if (admission === 'run') return false
+    this.#context.state.ready(this)
+    if (admission === 'count') this.#settle('requeueCounted')
+    else {
+      const error = gaveUp(this.delivery.deliveryCount)
+      this.#logBroken(error)
+      this.#fail(error, 'bury')
+    }
+    return true
+  }
+
+  #fail(error: Error, how: Settle): void {
+    this.#context.settlements.track(this.#markAndSettle(error, how))
+  }
+
+  /** The result first, as at the end of a run. */
+  async #markAndSettle(error: Error, how: Settle): Promise<void> {
+    await this.#context.marker.failed(this.message, error)
+    this.#settle(how)
   }
 
   /**
@@ -211,10 +302,13 @@ export class Request implements JobHandler<Outcome> {
    * @see celery 5.6, worker/request.py, `execute_using_pool`
    */
   #limit(): void {
-    const { timeLimits, defaultLimit } = this.#context
-    const soft =
-      this.message.softTimeLimit || this.policy.softTimeLimit || defaultLimit.soft || null
-    const hard = this.message.timeLimit || this.policy.timeLimit || defaultLimit.hard || null
+    const { timeLimits, defaultLimit, state } = this.#context
+    const { message, policy } = this
+    const own = state.limits.get(message.task)
+    const ownSoft = own === undefined ? policy.softTimeLimit : own.soft
+    const ownHard = own === undefined ? policy.timeLimit : own.hard
+    const soft = message.softTimeLimit || ownSoft || defaultLimit.soft || null
+    const hard = message.timeLimit || ownHard || defaultLimit.hard || null
     if (soft !== null || hard !== null) this.#release = timeLimits.start(this, { soft, hard })
   }
 
@@ -229,25 +323,4 @@ export class Request implements JobHandler<Outcome> {
     this.#settled = true
     this.#context.settlements.settle(this.delivery, how)
   }
-}
-
-/**
- * How the delivery is answered after a run; without `acksLate` it has been acked by now.
- *
- *     success, retry, ignored, duplicate    ack
- *     Reject                                requeue or reject, as it asks
- *     failure                               ack; without `acksOnFailureOrTimeout` reject,
- *                                           but requeue when the hard limit passed
- *
- * @see celery 5.6, worker/request.py, `on_success`, `on_failure`
- */
-export function settlementOf(
-  outcome: Outcome,
-  policy: Pick<TaskPolicy, 'acksOnFailureOrTimeout'>,
-  timedOut: boolean,
-): Settle {
-  if (outcome.state === 'REJECTED') return outcome.requeue ? 'requeue' : 'reject'
-  const failed = outcome.state === 'FAILURE' || outcome.state === 'INTERNAL_ERROR'
-  if (!failed || policy.acksOnFailureOrTimeout) return 'ack'
-  return timedOut ? 'requeue' : 'reject'
 }

@@ -1,11 +1,20 @@
 /** Acks, rejects and requeues on their way to the broker: waited for at the end, counted when too late. */
 
 import { LeaseLostError } from '../errors.ts'
-import type { Delivery } from '../messaging/transport.ts'
+import type { Delivery, RequeueOptions } from '../messaging/transport.ts'
 import { SYSTEM_CLOCK, type Cancel, type Clock } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/log.ts'
 
-export type Settle = 'ack' | 'reject' | 'requeue' | 'bury'
+type Requeue = 'requeue' | 'requeueCounted' | 'requeueAnew'
+
+/** `requeueCounted`: its run has died; `requeueAnew`: its run was fine, and shall be repeated. */
+export type Settle = 'ack' | 'reject' | 'bury' | Requeue
+
+const REQUEUES: Readonly<Record<Requeue, RequeueOptions>> = {
+  requeue: {},
+  requeueCounted: { counted: true },
+  requeueAnew: { anew: true },
+}
 
 /** Late ones are counted for this long, then told in one line: there may be thousands of them. */
 const LATE_WINDOW_MS = 1000
@@ -21,6 +30,8 @@ export class Settlements {
   #late = 0
   #cancelReport: Cancel | undefined
   #onIdle: (() => void)[] = []
+  /** Hears of each delivery that was answered, in time or not. */
+  onSettled: () => void = () => {}
 
   constructor(log: Logger, clock: Clock = SYSTEM_CLOCK) {
     this.#log = log
@@ -30,7 +41,8 @@ export class Settlements {
   /** Settles a delivery, and answers for the promise. */
   settle(delivery: Delivery, how: Settle): void {
     this.#pending += 1
-    delivery[how]().then(this.#done, how === 'requeue' ? this.#requeueFailed : this.#failed)
+    if (isRequeue(how)) delivery.requeue(REQUEUES[how]).then(this.#settled, this.#requeueFailed)
+    else delivery[how]().then(this.#settled, this.#failed)
   }
 
   /** Counts some work that must be over before the connection may close; it must not reject. */
@@ -45,6 +57,11 @@ export class Settlements {
     this.#report()
   }
 
+  readonly #settled = (): void => {
+    this.onSettled()
+    this.#done()
+  }
+
   readonly #done = (): void => {
     this.#pending -= 1
     if (this.#pending > 0 || this.#onIdle.length === 0) return
@@ -54,13 +71,13 @@ export class Settlements {
   /** To give back what is gone changes nothing. */
   readonly #requeueFailed = (error: unknown): void => {
     if (!(error instanceof LeaseLostError)) this.#log.error(`Couldn't requeue: ${text(error)}`)
-    this.#done()
+    this.#settled()
   }
 
   readonly #failed = (error: unknown): void => {
     if (error instanceof LeaseLostError) this.#countLate()
     else this.#log.critical(`Couldn't ack: ${text(error)}`)
-    this.#done()
+    this.#settled()
   }
 
   #countLate(): void {
@@ -82,4 +99,8 @@ export class Settlements {
 
 function text(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+function isRequeue(how: Settle): how is Requeue {
+  return Object.hasOwn(REQUEUES, how)
 }

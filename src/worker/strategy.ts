@@ -108,7 +108,10 @@ export class Strategy {
   }
 }
 
-function deliveryInfo({ exchange, routingKey, message, redelivered }: Delivery): DeliveryInfo {
+/** What comes back counted is a copy, and no redelivery to the broker; to the task it is one. */
+function deliveryInfo(delivery: Delivery): DeliveryInfo {
+  const { exchange, routingKey, message } = delivery
+  const redelivered = delivery.redelivered || delivery.deliveryCount > 0
   return { exchange, routingKey, priority: message.properties.priority ?? null, redelivered }
 }
 

@@ -14,7 +14,10 @@ export interface TimeLimit {
 /** A run under a limit. */
 export interface Limited {
   readonly label: string
+  /** Tells it to end. */
   abort(reason: Error): void
+  /** Ends it. */
+  kill(reason: Error): void
 }
 
 /** Forgets the limits of a run that has ended. */
@@ -45,8 +48,8 @@ export class TimeLimits {
     if (hard !== null) {
       entries.push(
         this.#after(hard, () => {
+          run.kill(new TimeLimitExceeded(hard))
           this.#log.error(`Hard time limit (${hard}s) exceeded for ${run.label}`)
-          run.abort(new TimeLimitExceeded(hard))
         }),
       )
     }

@@ -11,11 +11,18 @@ describe('worker/time-limit', () => {
     const logged: string[] = []
     const clock = new FakeClock()
     const reasons: Error[] = []
-    const run = { label: 'x[id]', abort: (reason: Error) => void reasons.push(reason) }
+    const run = {
+      label: 'x[id]',
+      abort: (reason: Error) => void reasons.push(reason),
+      kill: (reason: Error) => {
+        reasons.push(reason)
+        logged.push('killed')
+      },
+    }
     return { logged, clock, reasons, run, limits: new TimeLimits(recorder(logged), clock) }
   }
 
-  it('tells a run to end, then ends the wait for it', () => {
+  it('tells a run to end, then ends it', () => {
     const { logged, clock, reasons, run, limits } = setUp()
     limits.start(run, { soft: 1, hard: 3 })
     clock.advance(999)
@@ -26,6 +33,7 @@ describe('worker/time-limit', () => {
     expect(reasons[1]).to.be.instanceOf(TimeLimitExceeded)
     expect(logged).to.deep.equal([
       'warning Soft time limit (1s) exceeded for x[id]',
+      'killed',
       'error Hard time limit (3s) exceeded for x[id]',
     ])
   })

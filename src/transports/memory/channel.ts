@@ -2,7 +2,7 @@
 
 import type { Message } from '../../../protocol/message.ts'
 import { LeaseLostError, OperationalError, QueueNotFound, UnroutableError } from '../../errors.ts'
-import { counted, deliveryCountOf } from '../../messaging/delivery-count.ts'
+import { counted, deliveryCountOf, uncounted } from '../../messaging/delivery-count.ts'
 import type { Exchange, Queue } from '../../messaging/entity.ts'
 import type {
   Channel,
@@ -150,8 +150,11 @@ export class MemoryChannel implements Channel {
       then?.()
       this.#wake()
     }
-    const again = (options?: RequeueOptions): Stored =>
-      options?.counted ? { ...stored, message: counted(stored.message) } : stored
+    const again = (options: RequeueOptions = {}): void => {
+      const { message } = stored
+      if (options.counted) queue.put({ ...stored, message: counted(message), redelivered: false })
+      else queue.restore(options.anew ? { ...stored, message: uncounted(message) } : stored)
+    }
     const { message, exchange, routingKey, redelivered } = stored
     return {
       message,
@@ -163,7 +166,7 @@ export class MemoryChannel implements Channel {
       deliveryTag,
       ack: () => settle(),
       reject: () => settle(),
-      requeue: (options) => settle(() => queue.restore(again(options))),
+      requeue: (options) => settle(() => again(options)),
       bury: () => settle(),
       postpone: (until) => settle(() => this.#broker.postpone(queue.name, stored, until)),
     }

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai'
 import type { Outcome } from '../../src/task/request.ts'
-import { settlementOf } from '../../src/worker/request.ts'
+import { settlementOf } from '../../src/worker/answer.ts'
 
 const runtime = 1
 const failure = { exceptionRepr: '', traceback: '', expected: false, runtime }
@@ -18,7 +18,7 @@ const OUTCOMES = {
   broken: { state: 'INTERNAL_ERROR', exceptionRepr: '', traceback: '', runtime },
 } as const satisfies Record<string, Outcome>
 
-describe('worker/request', () => {
+describe('worker/answer', () => {
   describe('how a delivery is answered after the run', () => {
     const matrix: readonly (readonly [keyof typeof OUTCOMES, flag: string, otherwise: string])[] = [
       ['success', 'ack', 'ack'],
@@ -26,9 +26,9 @@ describe('worker/request', () => {
       ['ignored', 'ack', 'ack'],
       ['duplicate', 'ack', 'ack'],
       ['rejected', 'reject', 'reject'],
-      ['requeued', 'requeue', 'requeue'],
+      ['requeued', 'requeueAnew', 'requeueAnew'],
       ['failed', 'ack', 'reject'],
-      ['timed out', 'ack', 'requeue'],
+      ['timed out', 'ack', 'requeueAnew'],
       ['broken', 'ack', 'reject'],
     ]
     for (const [name, flag, otherwise] of matrix) {
