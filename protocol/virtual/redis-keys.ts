@@ -53,6 +53,18 @@ export interface RedisKeys {
   readonly unackedIndex: string
   /** The lock of the one who restores. */
   readonly unackedMutex: string
+  /**
+   * Hash, of ours and not of kombu's: each owner that holds anything. Its value is empty, or the second at
+   * which it was first found missing, or `alive` when it may not be looked for.
+   */
+  readonly unackedOwners: string
+  /** Stands for a few seconds after somebody has looked for owners that are missing; of ours. */
+  readonly unackedLook: string
+  /**
+   * Hash, of ours: what one owner holds, delivery tag to the score that it gave it in `unackedIndex`.
+   * An owner is one connection: `<run_id of the server>:<client id>`.
+   */
+  unackedOwner(id: string): string
   /** `<queue>` or `<queue>SEP<step>`: the list where a message of this priority goes. */
   queue(name: string, priority?: unknown): string
   /** All lists of a queue, the one that is served first at the front. */
@@ -76,10 +88,14 @@ export interface RedisKeys {
 /** @see kombu 5.6, transport/redis.py, `Channel` and `GlobalKeyPrefixMixin` */
 export function redisKeys(options: RedisKeyOptions = {}): RedisKeys {
   const prefix = options.globalKeyprefix ?? ''
+  const unacked = prefix + (options.unackedKey ?? 'unacked')
   return {
-    unacked: prefix + (options.unackedKey ?? 'unacked'),
+    unacked,
     unackedIndex: prefix + (options.unackedIndexKey ?? 'unacked_index'),
     unackedMutex: prefix + (options.unackedMutexKey ?? 'unacked_mutex'),
+    unackedOwners: `${unacked}.owners`,
+    unackedLook: `${unacked}.owners.look`,
+    unackedOwner: (id) => `${unacked}.owner:${id}`,
     ...queueKeys(prefix, options),
     ...bindingKeys(prefix, options.sep ?? SEPARATOR),
     ...channelKeys(prefix, options),

@@ -16,6 +16,20 @@ export function encodeUnacked({ raw, exchange, routingKey }: UnackedRecord): str
   return `[${raw}, ${dumps(exchange)}, ${dumps(routingKey)}]`
 }
 
+/**
+ * The record of a message that waits for a time and is in nobody's hand. A blank in front tells it from
+ * one whose holder has died: no reader of JSON minds, and a Python worker writes it anew without. It
+ * goes back to its queue alone, whatever its exchange would copy it to.
+ */
+export function encodePostponed(raw: string, queue: string): string {
+  return ` ${encodeUnacked({ raw, exchange: '', routingKey: queue })}`
+}
+
+/** Whether a record was written by {@link encodePostponed}. */
+export function isPostponed(text: string): boolean {
+  return text.startsWith(' ')
+}
+
 /** Takes a record apart without reading the envelope, which stays the text that it was. */
 export function decodeUnacked(text: string): UnackedRecord {
   const [raw, exchange, routingKey, more] = [...elements(text)]
@@ -38,20 +52,40 @@ export function decodeUnacked(text: string): UnackedRecord {
  * @see kombu 5.6, transport/redis.py, `_do_restore_message`
  */
 export function markRedelivered(raw: string): string {
-  const marked = setTrue(raw, ['properties', 'delivery_info'], 'redelivered')
-  return setTrue(marked, ['headers'], 'redelivered')
+  const marked = setMember(raw, ['properties', 'delivery_info'], 'redelivered', isTrue)
+  return setMember(marked, ['headers'], 'redelivered', isTrue)
 }
 
-function setTrue(text: string, path: readonly string[], name: string): string {
+/** The envelope with one more in a header that counts, which is absent at first; all else as it was. */
+export function countInHeader(raw: string, name: string): string {
+  return setMember(raw, ['headers'], name, (count = '') =>
+    String((/^\d{1,15}$/.test(count) ? Number(count) : 0) + 1),
+  )
+}
+
+function isTrue(): string {
+  return 'true'
+}
+
+/** Replaces or adds a member of the object at the path; what has no such object stays as it is. */
+function setMember(
+  text: string,
+  path: readonly string[],
+  name: string,
+  value: (old: string | undefined) => string,
+): string {
   try {
     let at = skipSpace(text, 0)
     for (const step of path) at = find(text, at, step)?.start ?? text.length
     if (text[at] !== '{') return text
     const member = find(text, at, name)
-    if (member !== undefined) return splice(text, member.start, member.end, 'true')
+    if (member !== undefined) {
+      const old = text.slice(member.start, member.end)
+      return splice(text, member.start, member.end, value(old))
+    }
     const end = skipValue(text, at) - 1
     const empty = skipSpace(text, at + 1) === end
-    return splice(text, end, end, `${empty ? '' : ', '}"${name}": true`)
+    return splice(text, end, end, `${empty ? '' : ', '}"${name}": ${value(undefined)}`)
   } catch (error) {
     if (error instanceof DecodeError) return text
     throw error

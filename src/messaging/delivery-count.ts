@@ -2,11 +2,11 @@
 
 import type { Message } from '../../protocol/message.ts'
 
-const HEADER = 'x-delivery-count'
+export const DELIVERY_COUNT = 'x-delivery-count'
 
 /** 0 when it was never counted, or when what stands there is no count. */
 export function deliveryCountOf({ headers }: Pick<Message, 'headers'>): number {
-  const count = Object.hasOwn(headers, HEADER) ? headers[HEADER] : 0
+  const count = Object.hasOwn(headers, DELIVERY_COUNT) ? headers[DELIVERY_COUNT] : 0
   return typeof count === 'number' && Number.isSafeInteger(count) && count > 0 ? count : 0
 }
 
@@ -14,13 +14,6 @@ export function deliveryCountOf({ headers }: Pick<Message, 'headers'>): number {
 export function counted(message: Message): Message {
   return {
     ...message,
-    headers: { ...message.headers, [HEADER]: deliveryCountOf(message) + 1 },
+    headers: { ...message.headers, [DELIVERY_COUNT]: deliveryCountOf(message) + 1 },
   }
-}
-
-/** The message as it goes back after a run that was fine. */
-export function uncounted(message: Message): Message {
-  if (!Object.hasOwn(message.headers, HEADER)) return message
-  const { [HEADER]: _count, ...headers } = message.headers
-  return { ...message, headers }
 }

@@ -20,3 +20,12 @@ export const SYSTEM_CLOCK: Clock = { now: () => Date.now(), after }
 
 /** Since this process began, whoever sets the clock meanwhile: for lengths of time. */
 export const MONOTONIC_CLOCK: Clock = { now: () => performance.now(), after }
+
+/** The time of day, for what may go on only while there is something else to do: keeps no process alive. */
+export const BACKGROUND_CLOCK: Clock = {
+  now: () => Date.now(),
+  after: (delayMs, ring) => {
+    const timeout = setTimeout(ring, delayMs).unref()
+    return () => clearTimeout(timeout)
+  },
+}

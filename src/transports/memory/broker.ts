@@ -8,7 +8,7 @@ import {
 } from '../../../protocol/virtual/exchange.ts'
 import { ImproperlyConfigured, NotSupported } from '../../errors.ts'
 import type { Exchange, Queue } from '../../messaging/entity.ts'
-import type { Clock } from '../../runtime/clock.ts'
+import { BACKGROUND_CLOCK } from '../../runtime/clock.ts'
 import { Timer } from '../../runtime/timer.ts'
 import { Fifo } from './fifo.ts'
 
@@ -139,17 +139,8 @@ interface MemoryExchange {
   readonly bindings: VirtualBinding[]
 }
 
-/** The time of day, of which no alarm keeps the process alive. */
-const IDLE_CLOCK: Clock = {
-  now: () => Date.now(),
-  after: (delayMs, ring) => {
-    const timeout = setTimeout(ring, delayMs).unref()
-    return () => clearTimeout(timeout)
-  },
-}
-
 export class MemoryBroker {
-  readonly #postponed = new Timer(IDLE_CLOCK)
+  readonly #postponed = new Timer(BACKGROUND_CLOCK)
   readonly #exchanges = new Map<string, MemoryExchange>()
   readonly #queues = new Map<string, MemoryQueue>()
   /** What to call when the broker drops its connections; a test does that. */
@@ -210,13 +201,9 @@ export class MemoryBroker {
     return queues.length > 0
   }
 
-  /**
-   * To its queue again at that time, in milliseconds since 1970; to none when it was deleted meanwhile.
-   * It does not expire on the way: whoever holds it meanwhile in Celery would find out himself.
-   */
+  /** To its queue again at that time, in milliseconds since 1970; to none when it was deleted meanwhile. */
   postpone(queue: string, stored: Stored, until: number): void {
-    const kept = { ...stored, expiresAt: undefined }
-    this.#postponed.callAt(until, () => this.#queues.get(queue)?.put(kept))
+    this.#postponed.callAt(until, () => this.#queues.get(queue)?.put(stored))
   }
 
   #route(exchange: string, routingKey: string): MemoryQueue[] {

@@ -51,6 +51,7 @@ export class RedisChannel implements Channel {
       client: link.client,
       settings: link.settings,
       logger: link.logger,
+      ownership: link.ownership,
       room: () => this.#inHand.room,
       onTaken: (taken) => this.#hand(taken),
       told: () => link.told,
@@ -102,10 +103,12 @@ export class RedisChannel implements Channel {
     options: { readonly noAck?: boolean } = {},
   ): Promise<Delivery | undefined> {
     return await this.#guard(`get from queue '${queue}'`, async () => {
-      const { client, settings, logger } = this.#link
-      const source = { queue, lease: this.#leasing(options.noAck) }
+      const { client, settings, logger, ownership } = this.#link
+      await ownership.identify()
+      const sources = [{ queue, lease: this.#leasing(options.noAck) }]
       for (;;) {
-        const { taken, dead, more } = await fetch(client, settings, [source], 1)
+        const from = { client, settings, owner: ownership.id, sources }
+        const { taken, dead, more } = await fetch(from, 1)
         for (const item of dead) logger.error(describeDead(item))
         const delivery = taken[0] && this.#inHand.take(taken[0], options.noAck ?? false)
         if (delivery !== undefined || !more) return delivery
@@ -122,7 +125,10 @@ export class RedisChannel implements Channel {
       const patterns = this.#fanouts.get(queue) ?? []
       const listener = (payload: string): void => this.#hear(queue, payload)
       const noAck = options.noAck ?? false
-      const subscriber = await this.#link.subscriber()
+      const [subscriber] = await Promise.all([
+        this.#link.subscriber(),
+        this.#link.ownership.identify(),
+      ])
       this.#consumers.set(queue, { onDelivery, noAck, patterns, listener })
       for (const pattern of patterns) await subscriber.listen(pattern, listener)
       if (patterns.length === 0) this.#fetcher.add({ queue, lease: this.#leasing(noAck) })

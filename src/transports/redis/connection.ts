@@ -15,8 +15,11 @@ import { Subscriber } from './fanout.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { RedisLink } from './link.ts'
 import type { RedisTransportSettings } from './options.ts'
+import { Ownership } from './owner.ts'
 import { Publisher } from './publisher.ts'
-import { Unacked, type Lease } from './unacked.ts'
+import { Restorer } from './restorer.ts'
+import { Sweeper } from './sweeper.ts'
+import { Unacked, type Orphans } from './unacked.ts'
 
 export interface RedisConnectionOptions {
   readonly url: string
@@ -25,7 +28,7 @@ export interface RedisConnectionOptions {
   readonly transport: TransportOptions
   readonly connect: RedisConnectOptions
   /** Takes what is in hand when the connection is lost. */
-  readonly onLost: (leases: readonly Lease[]) => void
+  readonly onLost: (orphans: Orphans) => void
 }
 
 export class RedisConnection implements TransportConnection, RedisLink {
@@ -36,6 +39,7 @@ export class RedisConnection implements TransportConnection, RedisLink {
   readonly address: string
   readonly bindings: Bindings
   readonly publisher: Publisher
+  readonly ownership: Ownership
   readonly unacked: Unacked
   readonly closed: Promise<Error | undefined>
   /** Redis has no such signal: a full server refuses each publish. */
@@ -45,6 +49,7 @@ export class RedisConnection implements TransportConnection, RedisLink {
   readonly #channels = new Set<RedisChannel>()
   readonly #clients: Redis[] = []
   readonly #heartbeat: Heartbeat
+  readonly #sweeper: Sweeper
   #subscriber: Promise<Subscriber> | undefined
   #lost: Error | undefined
   #resolveClosed: (reason: Error | undefined) => void = () => {}
@@ -62,7 +67,11 @@ export class RedisConnection implements TransportConnection, RedisLink {
     this.bindings = new Bindings(client, settings)
     this.publisher = new Publisher({ client, settings, logger, limits, bindings: this.bindings })
     const lookup = this.bindings.lookupToRestore.bind(this.bindings)
-    this.unacked = new Unacked({ client, settings, logger, limits, lookup })
+    const ownership = (this.ownership = new Ownership(client, logger))
+    const restorer = new Restorer({ client, settings, logger, limits, lookup })
+    const sweeper = new Sweeper({ client, settings, logger, ownership, restorer })
+    this.#sweeper = sweeper
+    this.unacked = new Unacked({ client, settings, logger, ownership, restorer, sweeper })
     this.#heartbeat = new Heartbeat(this.#clients, {
       interval: settings.healthCheckInterval,
       timeout: settings.socketTimeout,
@@ -98,7 +107,7 @@ export class RedisConnection implements TransportConnection, RedisLink {
     if (this.#lost !== undefined) return
     const reason = redisError(error, `lost the connection to ${this.address}`)
     this.#end(reason)
-    this.#options.onLost(this.unacked.leases)
+    this.#options.onLost({ owner: this.ownership.owner, leases: this.unacked.leases })
     this.#resolveClosed(reason)
     for (const channel of this.#channels) void channel.close()
   }
@@ -119,6 +128,7 @@ export class RedisConnection implements TransportConnection, RedisLink {
     this.#lost = reason
     this.#heartbeat.stop()
     this.unacked.stop()
+    this.#sweeper.stop()
     for (const client of this.#clients) closeRedis(client)
   }
 
@@ -136,7 +146,7 @@ export class RedisConnection implements TransportConnection, RedisLink {
         `${this.address} does not tell of changed keys (CLIENT TRACKING): queues are polled instead`,
       )
     }
-    this.unacked.startSweeping()
+    this.#sweeper.start()
     return subscriber
   }
 

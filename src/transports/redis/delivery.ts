@@ -2,11 +2,19 @@
 
 import type { Envelope } from '../../../protocol/virtual/envelope.ts'
 import type { Message } from '../../../protocol/message.ts'
-import { LeaseLostError, NotSupported } from '../../errors.ts'
+import { LeaseLostError } from '../../errors.ts'
 import { deliveryCountOf } from '../../messaging/delivery-count.ts'
-import type { Delivery } from '../../messaging/transport.ts'
+import type { Delivery, RequeueOptions } from '../../messaging/transport.ts'
 
-export type Outcome = 'ack' | 'reject' | 'requeue' | 'bury'
+export type Outcome =
+  | { readonly how: 'ack' | 'reject' | 'bury' }
+  | { readonly how: 'requeue'; readonly counted: boolean }
+  /** Milliseconds since 1970. */
+  | { readonly how: 'postpone'; readonly until: number }
+
+const ACK: Outcome = { how: 'ack' }
+const REJECT: Outcome = { how: 'reject' }
+const BURY: Outcome = { how: 'bury' }
 
 /** Tells the server; resolves to whether the message was still ours. */
 export type Settle = (outcome: Outcome) => Promise<boolean>
@@ -33,23 +41,23 @@ export class RedisDelivery implements Delivery {
   }
 
   ack(): Promise<void> {
-    return this.#end('ack')
+    return this.#end(ACK)
   }
 
   reject(): Promise<void> {
-    return this.#end('reject')
+    return this.#end(REJECT)
   }
 
-  requeue(): Promise<void> {
-    return this.#end('requeue')
+  requeue({ counted = false }: RequeueOptions = {}): Promise<void> {
+    return this.#end({ how: 'requeue', counted })
   }
 
   bury(): Promise<void> {
-    return this.#end('bury')
+    return this.#end(BURY)
   }
 
-  postpone(): Promise<void> {
-    return Promise.reject(new NotSupported('not yet'))
+  postpone(until: number): Promise<void> {
+    return this.#end({ how: 'postpone', until })
   }
 
   #end(outcome: Outcome): Promise<void> {

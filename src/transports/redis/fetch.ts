@@ -1,9 +1,10 @@
 /** Takes messages off queues in one step, leased, with what they must be told apart by. */
 
 import type { Redis } from '../../redis.ts'
-import type { RedisTransportSettings } from './options.ts'
-import { FETCH, run } from './scripts.ts'
-import { deadKey } from './unacked.ts'
+import { FETCH } from './fetch-script.ts'
+import { leaseKeys, type RedisTransportSettings } from './options.ts'
+import { deadKey } from './restorer.ts'
+import { run } from './script.ts'
 
 /** A queue that is consumed from. */
 export interface Source {
@@ -41,11 +42,18 @@ export const MOST = 100
 /** Bytes after which a script takes no more. */
 const MOST_BYTES = 8 * 1024 * 1024
 
-/** Up to `limit` messages of the queues, whose order is the order of their turns. */
+export interface FetchOptions {
+  readonly client: Redis
+  readonly settings: RedisTransportSettings
+  /** Under whose name leases are written down; `''` for nobody's. */
+  readonly owner: string
+  /** Their order is the order of their turns. */
+  readonly sources: readonly Source[]
+}
+
+/** Up to `limit` messages of the queues. */
 export async function fetch(
-  client: Redis,
-  settings: RedisTransportSettings,
-  sources: readonly Source[],
+  { client, settings, owner, sources }: FetchOptions,
   limit: number,
 ): Promise<Fetched> {
   const { keys } = settings
@@ -59,8 +67,8 @@ export async function fetch(
     rotate,
   ]
   const leases = sources.map(({ lease }) => (lease ? 1 : 0))
-  const args = [...shape, ...leases]
-  const reply = await run(client, FETCH, [keys.unacked, keys.unackedIndex, ...lists], args)
+  const args = [owner, settings.ownerExpires, ...shape, ...leases]
+  const reply = await run(client, FETCH, [...leaseKeys(settings, owner), ...lists], args)
   const [score, items, dead, more] = reply as [string, unknown[], unknown[], string]
   return {
     taken: readTaken(sources, score, items),

@@ -5,11 +5,13 @@ import { redisFault } from '../../redis.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { RedisTransportSettings } from './options.ts'
 import { describeDead, fetch, MOST, type Source, type Taken } from './fetch.ts'
+import type { Ownership } from './owner.ts'
 
 export interface FetcherOptions {
   readonly client: Redis
   readonly settings: RedisTransportSettings
   readonly logger: Logger
+  readonly ownership: Ownership
   /** How many more may be taken now. */
   readonly room: () => number
   readonly onTaken: (taken: Taken) => void
@@ -114,11 +116,14 @@ export class Fetcher {
 
   /** Resolves to whether there may be more. */
   async #take(limit: number): Promise<boolean> {
-    const { client, settings, logger, onTaken } = this.#options
+    const { client, settings, logger, ownership, onTaken } = this.#options
     const sources = this.#cycle
       .map((name) => this.#sources.get(name))
       .filter((s) => s !== undefined)
-    const { taken, dead, more } = await fetch(client, settings, sources, limit)
+    const { taken, dead, more } = await fetch(
+      { client, settings, owner: ownership.id, sources },
+      limit,
+    )
     if (taken.length > 0) this.#empty = 0
     for (const item of dead) logger.error(describeDead(item))
     for (const item of taken) {

@@ -1,12 +1,18 @@
 /** What a channel has in hand: counted against its prefetch, settled or given back, one by one. */
 
+import { randomUUID } from 'node:crypto'
 import { CeleryError } from '../../errors.ts'
 import { decodeEnvelope, type Envelope } from '../../../protocol/virtual/envelope.ts'
+import { countInHeader } from '../../../protocol/virtual/unacked.ts'
+import { counted, DELIVERY_COUNT } from '../../messaging/delivery-count.ts'
 import { redisError, redisFault } from '../../redis.ts'
+import { BACKGROUND_CLOCK } from '../../runtime/clock.ts'
+import { Timer } from '../../runtime/timer.ts'
 import { RedisDelivery, type Outcome, type Settle } from './delivery.ts'
 import { describeDead, type Taken } from './fetch.ts'
 import type { RedisLink } from './link.ts'
-import { deadKey, type Lease } from './unacked.ts'
+import { deadKey } from './restorer.ts'
+import type { Lease } from './unacked.ts'
 
 /** Broadcasts that wait for room; more are dropped, as Redis drops those of a slow subscriber. */
 const MOST_WAITING = 1000
@@ -18,10 +24,13 @@ export class InHand {
   readonly #onRoom: () => void
   /** The oldest first. */
   readonly #leases = new Set<Lease>()
+  /** Broadcasts that wait for room, and those that wait for their time. */
   #waiting: (() => void)[] = []
+  readonly #postponed = new Timer(BACKGROUND_CLOCK)
   #prefetchCount = 0
   #count = 0
   #telling = false
+  #closed = false
 
   constructor(link: RedisLink, onRoom: () => void) {
     this.#link = link
@@ -60,19 +69,31 @@ export class InHand {
     )
     if (envelope === undefined) return
     if (noAck) return onDelivery(new RedisDelivery(queue, envelope, settled))
-    if (this.#waiting.length >= MOST_WAITING) {
+    if (this.#waiting.length + this.#postponed.size >= MOST_WAITING) {
       return this.#link.logger.warning(`too many broadcasts for queue '${queue}': one was dropped`)
     }
+    this.#broadcast(queue, envelope, onDelivery)
+    this.#handWaiting()
+  }
+
+  #broadcast(queue: string, envelope: Envelope, onDelivery: Handler): void {
+    const again = (next: Envelope): void => this.#broadcast(queue, next, onDelivery)
     const settle = (outcome: Outcome): Promise<boolean> => {
-      if (outcome === 'requeue') this.#waiting.push(hand)
+      if (outcome.how === 'requeue') {
+        const { message } = envelope
+        again(outcome.counted ? { ...envelope, message: counted(message) } : envelope)
+      } else if (outcome.how === 'postpone') {
+        this.#postponed.callAt(outcome.until, () => {
+          again(envelope)
+          this.#handWaiting()
+        })
+      }
       return OURS
     }
-    const hand = (): void => {
+    this.#waiting.push(() => {
       this.#count += 1
       onDelivery(new RedisDelivery(queue, envelope, this.#once(settle)))
-    }
-    this.#waiting.push(hand)
-    this.#handWaiting()
+    })
   }
 
   /** Puts a message back that was taken but never handed over. */
@@ -84,6 +105,7 @@ export class InHand {
 
   /** Gives back all that is unsettled, the oldest to be served first. */
   async giveBack(): Promise<void> {
+    this.#closed = true
     const held = [...this.#leases].filter(({ state }) => state === 'held')
     this.#leases.clear()
     this.#waiting = []
@@ -109,7 +131,11 @@ export class InHand {
     done.catch((error: unknown) => this.#link.logger.error(`queue '${queue}': ${String(error)}`))
   }
 
-  async #push(command: 'lpush' | 'rpush', { queue, raw }: Taken, list?: string): Promise<void> {
+  async #push(
+    command: 'lpush' | 'rpush',
+    { queue, raw }: Pick<Taken, 'queue' | 'raw'>,
+    list?: string,
+  ): Promise<void> {
     const { client, settings } = this.#link
     await client[command](list ?? settings.keys.queue(queue, this.#priority(raw)), raw)
   }
@@ -124,17 +150,25 @@ export class InHand {
     return this.#once((outcome) => {
       // What a lost connection held is given back by the next one: it is not ours to settle any more.
       if (this.#link.lost !== undefined || lease.state !== 'held') return NOT_OURS
-      if (outcome === 'requeue') return unacked.requeue(lease)
-      return outcome === 'bury' ? unacked.bury(lease, raw) : unacked.settle(lease)
+      if (outcome.how === 'requeue') return unacked.requeue(lease, outcome.counted)
+      if (outcome.how === 'postpone') return unacked.postpone(lease, outcome.until, raw)
+      return outcome.how === 'bury' ? unacked.bury(lease, raw) : unacked.settle(lease)
     }, lease)
   }
 
   /** Without ack emulation only giving back, and putting aside, concern the server. */
   #local(taken: Taken): Settle {
+    const { queue, raw } = taken
     return this.#once((outcome) => {
-      if (outcome === 'requeue') return this.#push('lpush', taken).then(() => true)
-      if (outcome === 'bury') return this.#putAside(taken).then(() => true)
-      return OURS
+      if (outcome.how === 'requeue') {
+        const text = outcome.counted ? countInHeader(raw, DELIVERY_COUNT) : raw
+        return this.#push('lpush', { queue, raw: text }).then(() => true)
+      }
+      if (outcome.how === 'postpone') {
+        const unleased: Lease = { tag: randomUUID(), score: '', queue, state: 'held' }
+        return this.#link.unacked.postpone(unleased, outcome.until, raw)
+      }
+      return outcome.how === 'bury' ? this.#putAside(taken).then(() => true) : OURS
     })
   }
 
@@ -156,7 +190,7 @@ export class InHand {
       if (lease !== undefined) lease.state = 'held'
       this.#count += 1
       done = undefined
-      throw redisError(error, `cannot ${outcome} a message`)
+      throw redisError(error, `cannot ${outcome.how} a message`)
     }
     const run = (outcome: Outcome): Promise<boolean> => {
       this.#count -= 1
@@ -184,7 +218,7 @@ export class InHand {
   }
 
   #handWaiting(): void {
-    while (this.#waiting.length > 0 && this.room > 0) this.#waiting.shift()?.()
+    while (this.#waiting.length > 0 && this.room > 0 && !this.#closed) this.#waiting.shift()?.()
   }
 }
 

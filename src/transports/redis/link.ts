@@ -6,6 +6,7 @@ import type { Logger } from '../../runtime/log.ts'
 import type { Bindings } from './bindings.ts'
 import type { Subscriber } from './fanout.ts'
 import type { RedisTransportSettings } from './options.ts'
+import type { Ownership } from './owner.ts'
 import type { Publisher } from './publisher.ts'
 import type { Unacked } from './unacked.ts'
 
@@ -18,6 +19,7 @@ export interface RedisLink {
   readonly bindings: Bindings
   readonly publisher: Publisher
   readonly unacked: Unacked
+  readonly ownership: Ownership
   /** Whether the server tells when a list was changed. */
   readonly told: boolean
   /** Why the connection is over; undefined while it is not. */

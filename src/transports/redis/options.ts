@@ -16,8 +16,15 @@ export interface RedisTransportSettings {
   /** Until a delivery that nobody settled or renewed goes back; all consumers of a database must agree. */
   readonly visibilityTimeout: number
   readonly unackedMutexExpire: number
-  /** How many are given back in one sweep. */
+  /** How many are given back in one step of a sweep. */
   readonly unackedRestoreLimit: number
+  /**
+   * How long a worker's connection must be gone until others take what it held: as long may it take to
+   * come back. Ours; kombu knows only the visibility timeout.
+   */
+  readonly ownerGrace: number
+  /** How long it is remembered who holds what, when nobody fetches or renews. */
+  readonly ownerExpires: number
   readonly queueOrderStrategy: QueueOrderStrategy
   /** Whether deliveries are leased at all; without it they die with the worker, as with kombu. */
   readonly ackEmulation: boolean
@@ -36,12 +43,16 @@ export interface RedisTransportSettings {
 const STRATEGIES: ReadonlySet<string> = new Set(['round_robin', 'priority', 'sorted'])
 
 const DEFAULTS = {
-  restoreLimit: 100,
+  restoreLimit: 250,
+  ownerGrace: 15,
   pollingInterval: 1,
   socketTimeout: 10,
   /** kombu's 25 s would find a half-open connection too late. */
   healthCheckInterval: 5,
 } as const
+
+/** Seconds that an owner is remembered at least, however short the visibility timeout. */
+const LEAST_REMEMBERED = 60
 
 type Given = Readonly<Record<string, unknown>>
 
@@ -56,10 +67,13 @@ export function resolveOptions(
   if (!STRATEGIES.has(strategy)) {
     throw new ImproperlyConfigured(`queue_order_strategy is one of ${[...STRATEGIES].join(', ')}`)
   }
+  const visibilityTimeout = read.seconds('visibilityTimeout') ?? VISIBILITY_TIMEOUT
   return {
-    visibilityTimeout: read.seconds('visibilityTimeout') ?? VISIBILITY_TIMEOUT,
+    visibilityTimeout,
     unackedMutexExpire: read.seconds('unackedMutexExpire') ?? UNACKED_MUTEX_EXPIRE,
     unackedRestoreLimit: read.seconds('unackedRestoreLimit') ?? DEFAULTS.restoreLimit,
+    ownerGrace: read.seconds('ownerGrace') ?? DEFAULTS.ownerGrace,
+    ownerExpires: Math.ceil(Math.max(2 * visibilityTimeout, LEAST_REMEMBERED)),
     queueOrderStrategy: strategy as QueueOrderStrategy,
     ackEmulation: read.flag('ackEmulation') ?? true,
     deadletterQueue: read.text('deadletterQueue'),
@@ -77,6 +91,11 @@ export function resolveOptions(
       sentinelKwargs: read.record('sentinelKwargs'),
     },
   }
+}
+
+/** The keys that every script on leases begins with. */
+export function leaseKeys({ keys }: RedisTransportSettings, owner: string): string[] {
+  return [keys.unacked, keys.unackedIndex, keys.unackedOwners, keys.unackedOwner(owner)]
 }
 
 function keysOf(read: Reader, db: number): RedisKeys {

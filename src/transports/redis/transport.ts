@@ -10,7 +10,7 @@ import { openRedis, type RedisConnectOptions } from '../../redis.ts'
 import { parseRedisUrl } from '../../runtime/redis-url.ts'
 import { RedisConnection } from './connection.ts'
 import { resolveOptions, type RedisTransportSettings } from './options.ts'
-import type { Lease } from './unacked.ts'
+import type { Orphans } from './unacked.ts'
 
 /** @see kombu 5.6, transport/redis.py, `Transport` and `SentinelTransport` */
 export class RedisTransport implements Transport {
@@ -27,7 +27,7 @@ export class RedisTransport implements Transport {
   readonly #options: TransportOptions
   readonly #settings: RedisTransportSettings
   /** What lost connections had in hand; the next one settles it or gives it back. */
-  #orphans: Lease[] = []
+  #orphans: Orphans[] = []
 
   constructor(url: string, options: TransportOptions) {
     const { db, display } = parseRedisUrl(url)
@@ -50,23 +50,26 @@ export class RedisTransport implements Transport {
       settings: this.#settings,
       transport: this.#options,
       connect,
-      onLost: (leases) => void this.#orphans.push(...leases),
+      onLost: (orphans) => this.#remember(orphans),
     })
     await this.#adopt(connection)
     return connection
   }
 
+  #remember(orphans: Orphans): void {
+    if (orphans.owner !== undefined || orphans.leases.length > 0) this.#orphans.push(orphans)
+  }
+
   /** Other brokers give back at once what a lost connection held; here we do it, as soon as we can. */
   async #adopt(connection: RedisConnection): Promise<void> {
-    const orphans = this.#orphans
-    if (orphans.length === 0) return
-    this.#orphans = []
-    try {
-      await connection.unacked.adopt(orphans)
-    } catch (error) {
-      this.#orphans.push(...orphans)
-      connection.fail(error)
-      throw connection.lost ?? error
+    for (let orphans = this.#orphans[0]; orphans !== undefined; orphans = this.#orphans[0]) {
+      try {
+        await connection.unacked.adopt(orphans)
+      } catch (error) {
+        connection.fail(error)
+        throw connection.lost ?? error
+      }
+      this.#orphans = this.#orphans.filter((item) => item !== orphans)
     }
   }
 }

@@ -1,14 +1,16 @@
-/** The deliveries in hand: their leases are renewed, settled or given back; what others left too long, too. */
+/** The deliveries in hand: their leases are renewed, settled, postponed or given back. */
 
-import { randomUUID } from 'node:crypto'
-import { decodeEnvelope } from '../../../protocol/virtual/envelope.ts'
-import type { Limits } from '../../../protocol/limits.ts'
-import { decodeUnacked, markRedelivered } from '../../../protocol/virtual/unacked.ts'
+import { encodePostponed } from '../../../protocol/virtual/unacked.ts'
 import type { Redis } from '../../redis.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { Batch } from './batch.ts'
-import type { RedisTransportSettings } from './options.ts'
-import { RENEW, RESTORE, run, SETTLE, TIMED_OUT, UNLOCK } from './scripts.ts'
+import { leaseKeys, type RedisTransportSettings } from './options.ts'
+import { ownerId, type Owner, type Ownership } from './owner.ts'
+import { every } from './periodic.ts'
+import { chunks, deadKey, type Restored, type Restorer, type Side } from './restorer.ts'
+import { run } from './script.ts'
+import { POSTPONE, RENEW, RESTORE, SETTLE } from './scripts.ts'
+import type { Legacy, Sweeper } from './sweeper.ts'
 
 /** One entry of `unacked` that is ours while its score is the one that we set. */
 export interface Lease {
@@ -20,52 +22,55 @@ export interface Lease {
   state: 'held' | 'settled' | 'returning'
 }
 
-/** Where a message goes back to: `L` is the end of the line, `R` its front. */
-export type Side = 'LPUSH' | 'RPUSH'
+/** What a lost connection had in hand, as far as we know. */
+export interface Orphans {
+  readonly owner: Owner | undefined
+  readonly leases: readonly Lease[]
+}
 
 export interface UnackedOptions {
   readonly client: Redis
   readonly settings: RedisTransportSettings
-  readonly limits: Limits
   readonly logger: Logger
-  /** The queues that an exchange's message goes to. */
-  readonly lookup: (exchange: string, routingKey: string) => Promise<readonly string[]>
+  readonly ownership: Ownership
+  readonly restorer: Restorer
+  readonly sweeper: Sweeper
 }
 
-/** How many leases one script touches. */
-const CHUNK = 250
+/** What is to be put aside, and until when, in milliseconds since 1970. */
+interface Postponed {
+  readonly lease: Lease
+  readonly until: number
+  readonly raw: string
+}
+
+type Lost = ReadonlySet<string>
+
 /** How many one script settles, the same as a batch: Lua hands at most some 8,000 values to a command. */
 const LARGEST_SETTLE = 500
 /** The most that a dead list keeps: the latest. */
 const DEAD_LIMIT = 1000
-/** Seconds between two looks for what timed out, at most. */
-const LONGEST_SWEEP = 10
-
-interface Restored {
-  readonly tag: string
-  readonly score: string
-  readonly entry: string
-  /** Where it came from, when we know; else its exchange and routing key say it. */
-  readonly queue: string | undefined
-}
 
 /** @see kombu 5.6, transport/redis.py, `QoS` */
 export class Unacked {
   readonly #options: UnackedOptions
   readonly #leases = new Map<string, Lease>()
-  readonly #settle: Batch<Lease, ReadonlySet<string>>
-  readonly #requeue: Batch<Lease, ReadonlySet<string>>
-  readonly #putBack: Batch<Lease, ReadonlySet<string>>
+  readonly #settle: Batch<Lease, Lost>
+  readonly #requeue: Batch<Lease, Lost>
+  readonly #requeueCounted: Batch<Lease, Lost>
+  readonly #putBack: Batch<Lease, Lost>
+  readonly #postpone: Batch<Postponed, Lost>
   #renewal: NodeJS.Timeout | undefined
-  #sweeping: NodeJS.Timeout | undefined
   /** While a renewal is under way the scores that we know are about to be old. */
   #renewing: Promise<void> | undefined
 
   constructor(options: UnackedOptions) {
     this.#options = options
-    this.#settle = new Batch((leases) => this.#runSettle(leases))
+    this.#settle = new Batch((leases) => this.#runSettle(leases, this.#owner))
     this.#requeue = new Batch((leases) => this.giveBack(leases, 'LPUSH'))
+    this.#requeueCounted = new Batch((leases) => this.giveBack(leases, 'LPUSH', true))
     this.#putBack = new Batch((leases) => this.giveBack(leases, 'RPUSH'))
+    this.#postpone = new Batch((items) => this.#runPostpone(items))
   }
 
   /** All leases that are not known to be over. */
@@ -75,23 +80,16 @@ export class Unacked {
 
   add(lease: Lease): void {
     this.#leases.set(lease.tag, lease)
-    this.#renewal ??= this.#every(this.#options.settings.visibilityTimeout / 3, () => {
-      this.#renewing = this.#renew().finally(() => (this.#renewing = undefined))
-      return this.#renewing
-    })
-  }
-
-  /** Gives back what timed out, now and from time to time, until {@link stop}. */
-  startSweeping(): void {
-    const seconds = Math.min(LONGEST_SWEEP, this.#options.settings.visibilityTimeout / 4)
-    const work = (): Promise<void> => this.sweep()
-    this.#sweeping ??= this.#every(seconds, work)
-    void this.#try(work)
+    this.#renewal ??= every(
+      this.#options.settings.visibilityTimeout / 3,
+      () => (this.#renewing = this.#renew().finally(() => (this.#renewing = undefined))),
+      // The connection's own watch reports what is lost; what is refused is tried again the next time.
+      (error) => this.#options.logger.debug(`cannot renew leases: ${String(error)}`),
+    )
   }
 
   stop(): void {
     clearInterval(this.#renewal)
-    clearInterval(this.#sweeping)
   }
 
   /** Resolves to whether the lease was still ours. */
@@ -101,8 +99,9 @@ export class Unacked {
   }
 
   /** To the end of the line, as kombu does for `reject(requeue=True)`. */
-  requeue(lease: Lease): Promise<boolean> {
-    return this.#requeue.add(lease).then((lost) => !lost.has(lease.tag))
+  requeue(lease: Lease, counted: boolean): Promise<boolean> {
+    const batch = counted ? this.#requeueCounted : this.#requeue
+    return batch.add(lease).then((lost) => !lost.has(lease.tag))
   }
 
   /** To the front, as it was never handed over; those of one turn in the order that they came in. */
@@ -112,100 +111,91 @@ export class Unacked {
     await this.#putBack.add(lease)
   }
 
+  /** Puts a message aside until a time; one that never had a lease is new there, under its tag. */
+  postpone(lease: Lease, until: number, raw: string): Promise<boolean> {
+    lease.state = 'returning'
+    return this.#postpone.add({ lease, until, raw }).then((lost) => !lost.has(lease.tag))
+  }
+
   /** Out of `unacked` and into its queue's dead list, as it is; resolves to whether the lease was still ours. */
   async bury(lease: Lease, raw: string): Promise<boolean> {
+    const { client, settings } = this.#options
     lease.state = 'returning'
     await this.#renewing
-    const dead = deadKey(this.#keys.queue(lease.queue))
-    const keys = [this.#keys.unacked, this.#keys.unackedIndex, dead]
-    const args = ['LPUSH', lease.tag, lease.score, raw, 1]
-    const lost = (await run(this.#options.client, RESTORE, keys, args)) as string[]
-    await this.#options.client.ltrim(dead, 0, DEAD_LIMIT - 1)
+    const dead = deadKey(settings.keys.queue(lease.queue))
+    const keys = [...leaseKeys(settings, this.#owner), dead]
+    const args = [this.#owner, 'LPUSH', lease.tag, lease.score, raw, 1]
+    const lost = (await run(client, RESTORE, keys, args)) as string[]
+    await client.ltrim(dead, 0, DEAD_LIMIT - 1)
     this.#leases.delete(lease.tag)
     return lost.length === 0
   }
 
   /** Resolves when all that was asked for is done. */
   async idle(): Promise<void> {
-    await Promise.all([this.#settle.idle(), this.#requeue.idle(), this.#putBack.idle()])
+    const batches = [
+      this.#settle,
+      this.#requeue,
+      this.#requeueCounted,
+      this.#putBack,
+      this.#postpone,
+    ]
+    await Promise.all(batches.map((batch) => batch.idle()))
   }
 
-  /** What a lost connection left: settles what was settled, gives back the rest to the front. */
-  async adopt(leases: readonly Lease[]): Promise<void> {
-    await this.#runSettle(leases.filter((lease) => lease.state === 'settled'))
-    await this.giveBack(
-      leases.filter((lease) => lease.state !== 'settled'),
-      'RPUSH',
+  /**
+   * Takes over from a lost connection of ours: settles what was settled, gives back the rest to the
+   * front; also that of which only the server knows, since its reply to a fetch was lost.
+   */
+  async adopt({ owner, leases }: Orphans): Promise<void> {
+    const { ownership, sweeper } = this.#options
+    const id = owner === undefined ? '' : ownerId(owner)
+    if (owner !== undefined) await ownership.kill(owner)
+    await this.#runSettle(
+      leases.filter((lease) => lease.state === 'settled'),
+      id,
     )
+    if (owner !== undefined) {
+      const sort = this.#sorter(id, leases)
+      await sweeper.giveBack({ owner: id, counted: false, sort })
+    }
+    const rest = leases.filter((lease) => lease.state !== 'settled')
+    await this.giveBack(rest, 'RPUSH')
   }
 
   /** Gives leases back, the first one to be served first; resolves to the tags that were not ours any more. */
-  async giveBack(leases: readonly Lease[], side: Side): Promise<ReadonlySet<string>> {
+  async giveBack(leases: readonly Lease[], side: Side, counted = false): Promise<Lost> {
+    const { client, settings, restorer } = this.#options
     const lost = new Set<string>()
     const ordered = side === 'RPUSH' ? leases.toReversed() : leases
     for (const lease of leases) lease.state = 'returning'
     await this.#renewing
     for (const chunk of chunks(ordered)) {
       const tags = chunk.map(({ tag }) => tag)
-      const entries = await this.#options.client.hmget(this.#keys.unacked, ...tags)
+      const entries = await client.hmget(settings.keys.unacked, ...tags)
       const found: Restored[] = []
       for (const [i, { tag, score, queue }] of chunk.entries()) {
         const entry = entries[i]
         if (typeof entry === 'string') found.push({ tag, score, queue, entry })
         else lost.add(tag)
       }
-      for (const tag of await this.#restore(found, side)) lost.add(tag)
+      const options = { side, owner: this.#owner, counted }
+      for (const tag of await restorer.restore(found, options)) lost.add(tag)
       for (const tag of tags) this.#leases.delete(tag)
     }
     return lost
   }
 
-  /** @see kombu 5.6, transport/redis.py, `QoS.restore_visible` */
-  async sweep(): Promise<void> {
-    const { settings } = this.#options
-    const token = randomUUID()
-    const mutex = [settings.visibilityTimeout, settings.unackedRestoreLimit, token]
-    const keys = [this.#keys.unacked, this.#keys.unackedIndex, this.#keys.unackedMutex]
-    const expire = Math.ceil(settings.unackedMutexExpire * 1000)
-    const late = await run(this.#options.client, TIMED_OUT, keys, [...mutex, expire])
-    if (!Array.isArray(late)) return
-    try {
-      const found = triples(late as string[])
-      this.#options.logger.info(
-        `Restoring ${found.length} message(s) whose visibility timeout passed`,
-      )
-      await this.#restore(found.toReversed(), 'RPUSH')
-    } finally {
-      await run(this.#options.client, UNLOCK, [this.#keys.unackedMutex], [token])
-    }
-  }
-
-  get #keys(): RedisTransportSettings['keys'] {
-    return this.#options.settings.keys
-  }
-
-  #every(seconds: number, work: () => Promise<void>): NodeJS.Timeout {
-    let running: Promise<void> | undefined
-    const tick = (): void => {
-      running ??= this.#try(work).finally(() => (running = undefined))
-    }
-    const timer = setInterval(tick, Math.max(seconds * 1000, 50))
-    return timer.unref()
-  }
-
-  /** The connection's own watch reports what is lost; what is refused is tried again the next time. */
-  async #try(work: () => Promise<void>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      this.#options.logger.debug(`leases: ${String(error)}`)
-    }
+  get #owner(): string {
+    return this.#options.ownership.id
   }
 
   async #renew(): Promise<void> {
+    const { client, settings } = this.#options
     const held = this.leases.filter((lease) => lease.state === 'held')
     for (const chunk of chunks(held)) {
-      const reply = await run(this.#options.client, RENEW, [this.#keys.unackedIndex], pairs(chunk))
+      const args = [this.#owner, settings.ownerExpires, ...pairs(chunk)]
+      const reply = await run(client, RENEW, leaseKeys(settings, this.#owner), args)
       const [score, lost] = reply as [string, string[]]
       const gone = new Set(lost)
       for (const lease of chunk) {
@@ -215,73 +205,54 @@ export class Unacked {
     }
   }
 
-  async #runSettle(leases: readonly Lease[]): Promise<ReadonlySet<string>> {
+  async #runSettle(leases: readonly Lease[], owner: string): Promise<Lost> {
+    const { client, settings } = this.#options
     await this.#renewing
-    const keys = [this.#keys.unacked, this.#keys.unackedIndex]
     const lost = new Set<string>()
     for (const chunk of chunks(leases, LARGEST_SETTLE)) {
-      const tags = (await run(this.#options.client, SETTLE, keys, pairs(chunk))) as string[]
-      for (const tag of tags) lost.add(tag)
+      const reply = await run(client, SETTLE, leaseKeys(settings, owner), [owner, ...pairs(chunk)])
+      for (const tag of reply as string[]) lost.add(tag)
       for (const { tag } of chunk) this.#leases.delete(tag)
     }
     return lost
   }
 
-  async #restore(found: readonly Restored[], side: Side): Promise<readonly string[]> {
-    const lost: string[] = []
-    for (const chunk of chunks(found)) {
-      const keys: string[] = [this.#keys.unacked, this.#keys.unackedIndex]
-      const args: (string | number)[] = [side]
-      for (const item of chunk) {
-        const { text, lists } = await this.#destination(item)
-        keys.push(...lists)
-        args.push(item.tag, item.score, text, lists.length)
+  async #runPostpone(items: readonly Postponed[]): Promise<Lost> {
+    const { client, settings } = this.#options
+    await this.#renewing
+    const lost = new Set<string>()
+    for (const chunk of chunks(items)) {
+      const args: (string | number)[] = [this.#owner, settings.visibilityTimeout]
+      for (const { lease, until, raw } of chunk) {
+        const rest = Math.ceil(until - Date.now())
+        args.push(lease.tag, lease.score, rest, encodePostponed(raw, lease.queue))
       }
-      lost.push(...((await run(this.#options.client, RESTORE, keys, args)) as string[]))
+      const reply = await run(client, POSTPONE, leaseKeys(settings, this.#owner), args)
+      for (const tag of reply as string[]) lost.add(tag)
+      for (const { lease } of chunk) this.#leases.delete(lease.tag)
     }
     return lost
   }
 
-  /** The text that goes back, and to which lists: there is always one, nothing is dropped. */
-  async #destination(item: Restored): Promise<{ text: string; lists: string[] }> {
-    try {
-      const { raw, exchange, routingKey } = decodeUnacked(item.entry)
-      const { properties } = decodeEnvelope(raw, this.#options.limits).message
-      const priority = properties.priority ?? properties.extra?.['priority']
-      const queues =
-        item.queue === undefined ? await this.#options.lookup(exchange, routingKey) : [item.queue]
-      const lists = queues.map((queue) => this.#keys.queue(queue, priority))
-      return { text: markRedelivered(raw), lists }
-    } catch (error) {
-      if (!(error instanceof Error) || !('code' in error) || error.code === 'ERR_OPERATIONAL')
-        throw error
-      const dead = deadKey(this.#keys.unacked)
-      this.#options.logger.error(
-        `cannot restore message ${item.tag}: moved its record to the list '${dead}': ${error.message}`,
+  /** Settles what was settled under a lease that we never heard of; orders the rest as it came in. */
+  #sorter(owner: string, leases: readonly Lease[]): Legacy['sort'] {
+    const known = new Map(leases.map((lease, at) => [lease.tag, { lease, at }]))
+    const isSettled = ({ tag }: Restored): boolean => known.get(tag)?.lease.state === 'settled'
+    const place = ({ tag }: Restored): number => known.get(tag)?.at ?? Infinity
+    return async (held: readonly Restored[]): Promise<readonly Restored[]> => {
+      const settled = held.filter(isSettled)
+      await this.#runSettle(
+        settled.map(({ tag, score }) => ({ tag, score, queue: '', state: 'settled' })),
+        owner,
       )
-      return { text: item.entry, lists: [dead] }
+      return held
+        .filter((item) => !isSettled(item))
+        .map((item) => ({ ...item, queue: known.get(item.tag)?.lease.queue }))
+        .toSorted((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)))
     }
   }
 }
 
-/** Where goes what no consumer can read. */
-export function deadKey(list: string): string {
-  return `${list}.dead`
-}
-
 function pairs(leases: readonly Lease[]): string[] {
   return leases.flatMap(({ tag, score }) => [tag, score])
-}
-
-function triples(flat: readonly string[]): Restored[] {
-  const found: Restored[] = []
-  for (let i = 0; i < flat.length; i += 3) {
-    const [tag = '', score = '', entry = ''] = flat.slice(i, i + 3)
-    found.push({ tag, score, entry, queue: undefined })
-  }
-  return found
-}
-
-function* chunks<T>(items: readonly T[], size: number = CHUNK): Generator<readonly T[]> {
-  for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size)
 }

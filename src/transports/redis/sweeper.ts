@@ -1,0 +1,157 @@
+/** Gives back what nobody holds any more: what came due, what timed out, and what a dead worker held. */
+
+import { randomUUID } from 'node:crypto'
+import { isPostponed } from '../../../protocol/virtual/unacked.ts'
+import type { Redis } from '../../redis.ts'
+import type { Logger } from '../../runtime/log.ts'
+import { leaseKeys, type RedisTransportSettings } from './options.ts'
+import type { Ownership } from './owner.ts'
+import { every } from './periodic.ts'
+import type { Restored, Restorer } from './restorer.ts'
+import { run } from './script.ts'
+import { HELD, LOOK, MISS, TIMED_OUT, UNLOCK } from './sweep-scripts.ts'
+
+export interface SweeperOptions {
+  readonly client: Redis
+  readonly settings: RedisTransportSettings
+  readonly logger: Logger
+  readonly ownership: Ownership
+  readonly restorer: Restorer
+}
+
+/** Seconds between two looks for what came due, at most: so much later than its time it comes. */
+const LONGEST_SWEEP = 1
+/** Seconds between two looks for owners that are gone, at most. */
+const LONGEST_LOOK = 5
+/** Seconds that a lock lasts while nothing is heard of who took it; kombu's holders need no longer. */
+const LOCK = 5
+/** Bytes after which a script hands out no more. */
+const MOST_BYTES = 8 * 1024 * 1024
+
+/** What one owner left, and how it goes back. */
+export interface Legacy {
+  readonly owner: string
+  readonly counted: boolean
+  /** Takes what does not go back, and says in which order, the first to be served at the front, the rest does. */
+  readonly sort: (held: readonly Restored[]) => Promise<readonly Restored[]>
+}
+
+export class Sweeper {
+  readonly #options: SweeperOptions
+  readonly #token: string = randomUUID()
+  #timers: NodeJS.Timeout[] = []
+  #stopped = false
+
+  constructor(options: SweeperOptions) {
+    this.#options = options
+  }
+
+  /** Now and from time to time, until {@link stop}. */
+  start(): void {
+    if (this.#timers.length > 0 || this.#stopped) return
+    const { visibilityTimeout, ownerGrace } = this.#options.settings
+    const sweep = (): Promise<void> => this.#sweep()
+    const look = (): Promise<void> => this.#look()
+    this.#timers = [
+      every(Math.min(LONGEST_SWEEP, visibilityTimeout / 4), sweep, this.#report),
+      every(Math.min(LONGEST_LOOK, ownerGrace / 3), look, this.#report),
+    ]
+    for (const work of [sweep, look]) work().catch(this.#report)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const timer of this.#timers) clearInterval(timer)
+  }
+
+  /** Gives back all that one owner holds; resolves to how much that was. */
+  async giveBack({ owner, counted, sort }: Legacy): Promise<number> {
+    const { client, settings, restorer } = this.#options
+    const limits = [settings.unackedRestoreLimit, MOST_BYTES]
+    let count = 0
+    for (;;) {
+      const reply = await run(client, HELD, leaseKeys(settings, owner), [owner, ...limits])
+      const held = triples(reply as string[])
+      if (held.length === 0) return count
+      const found = await sort(held)
+      const options = { side: 'RPUSH', owner, counted } as const
+      const lost = await restorer.restore(found.toReversed(), options)
+      count += found.length - lost.length
+    }
+  }
+
+  /** The connection's own watch reports what is lost; what is refused is tried again the next time. */
+  readonly #report = (error: unknown): void =>
+    this.#options.logger.debug(`cannot look for what nobody holds: ${String(error)}`)
+
+  /** @see kombu 5.6, transport/redis.py, `QoS.restore_visible` */
+  async #sweep(): Promise<void> {
+    const { client, settings } = this.#options
+    let locked = false
+    try {
+      while (!this.#stopped) {
+        const reply = await run(client, TIMED_OUT, this.#sweepKeys(), this.#sweepArgs())
+        if (!Array.isArray(reply)) break
+        locked = true
+        const [more, ...flat] = reply as string[]
+        const restored = await this.#restoreTimedOut(triples(flat))
+        if (more !== '1' || restored === 0) break
+      }
+    } finally {
+      if (locked && !this.#stopped) {
+        await run(client, UNLOCK, [settings.keys.unackedMutex], [this.#token])
+      }
+    }
+  }
+
+  #sweepKeys(): string[] {
+    const { unacked, unackedIndex, unackedMutex } = this.#options.settings.keys
+    return [unacked, unackedIndex, unackedMutex]
+  }
+
+  #sweepArgs(): (string | number)[] {
+    const { visibilityTimeout, unackedRestoreLimit, unackedMutexExpire } = this.#options.settings
+    const theirs = Math.ceil(unackedMutexExpire * 1000)
+    const ours = Math.min(LOCK * 1000, theirs)
+    return [visibilityTimeout, unackedRestoreLimit, MOST_BYTES, this.#token, ours, theirs, ours]
+  }
+
+  /** Resolves to how many of them were still there to be given back, or were gone at all. */
+  async #restoreTimedOut(found: readonly Restored[]): Promise<number> {
+    const { logger, restorer } = this.#options
+    const late = found.filter(({ entry }) => !isPostponed(entry)).length
+    if (late > 0) logger.info(`Restoring ${late} message(s) whose visibility timeout passed`)
+    const options = { side: 'RPUSH', owner: '', counted: true } as const
+    const lost = await restorer.restore(found.toReversed(), options)
+    return found.length === 0 ? 1 : found.length - lost.length
+  }
+
+  /** What is held by those who are gone for longer than the grace. */
+  async #look(): Promise<void> {
+    const { client, settings, logger, ownership } = this.#options
+    const { unackedOwners, unackedLook } = settings.keys
+    await ownership.identify()
+    if (ownership.owner === undefined) return
+    const interval = Math.min(LONGEST_LOOK, settings.ownerGrace / 3) * 1000
+    const args = [ownership.id, Math.max(Math.floor(interval / 2), 1)]
+    const owners = await run(client, LOOK, [unackedOwners, unackedLook], args)
+    if (!Array.isArray(owners)) return
+    const missing = await ownership.missing(owners as string[])
+    if (missing.length === 0) return
+    const gone = await run(client, MISS, [unackedOwners], [settings.ownerGrace, ...missing])
+    const sort = async (held: readonly Restored[]): Promise<readonly Restored[]> => held
+    for (const owner of gone as string[]) {
+      const count = await this.giveBack({ owner, counted: true, sort })
+      if (count > 0) logger.info(`Restoring ${count} message(s) of a worker that died`)
+    }
+  }
+}
+
+function triples(flat: readonly string[]): Restored[] {
+  const found: Restored[] = []
+  for (let i = 0; i < flat.length; i += 3) {
+    const [tag = '', score = '', entry = ''] = flat.slice(i, i + 3)
+    found.push({ tag, score, entry })
+  }
+  return found
+}
