@@ -46,13 +46,13 @@ export {
   encodePidboxReply,
   encodePidboxRequest,
   pidboxClock,
-  revokeArguments,
   type PidboxOptions,
   type PidboxReply,
   type PidboxRequest,
   type PidboxRequestOptions,
   type ReplyAddress,
 } from './pidbox.ts'
+export { revokeArguments } from './remote-commands.ts'
 
 // States of a task.
 export * from './states.ts'

@@ -93,15 +93,6 @@ export function encodePidboxReply(
   return encode(replies, { ticket, clock }, { deliveryMode: 1 }, options)
 }
 
-/** The arguments of `revoke`. @see celery 5.6, app/control.py, `Control.revoke` */
-export function revokeArguments(
-  taskId: string | readonly string[],
-  terminate: boolean,
-  signal: string,
-): PlainObject {
-  return { task_id: taskId, terminate, signal }
-}
-
 /** @throws DecodeError, ContentDisallowed, LimitExceeded */
 export function decodePidboxRequest(
   message: Message,

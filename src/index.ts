@@ -44,7 +44,14 @@ export * as states from '../protocol/states.ts'
 export type { TaskState } from '../protocol/states.ts'
 
 // remote control
-export type { BroadcastOptions, Control, RevokeCommandOptions } from './control/control.ts'
+export type {
+  BroadcastOptions,
+  Control,
+  PoolRestartCommandOptions,
+  RevokeCommandOptions,
+  TerminateCommandOptions,
+  TimeLimitCommandOptions,
+} from './control/control.ts'
 
 // the worker
 export { Worker, type WorkerOptions } from './worker/worker.ts'
@@ -72,7 +79,10 @@ export {
   taskRejected,
   taskRevoked,
   taskUnknown,
+  workerBeforeCreateProcess,
   workerInit,
+  workerProcessInit,
+  workerProcessShutdown,
   workerReady,
   workerShutdown,
   workerShuttingDown,
