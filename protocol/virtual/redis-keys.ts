@@ -197,6 +197,8 @@ export interface ResultKeys {
   chordAdded(groupId: string): string
   /** How many parts there are. */
   chordSize(groupId: string): string
+  /** Who ends the chord, once all parts are done; ours. */
+  chordClaim(groupId: string): string
   chordUnlock(groupId: string): string
   /** The id of a task's or a group's key; the key itself when it is neither. */
   idOf(key: string): string
@@ -214,6 +216,7 @@ export function resultKeys(globalKeyprefix = ''): ResultKeys {
     chordJoin: (id) => `${group}${id}.j`,
     chordAdded: (id) => `${group}${id}.t`,
     chordSize: (id) => `${group}${id}.s`,
+    chordClaim: (id) => `${group}${id}.c`,
     chordUnlock: (id) => `${prefix}chord-unlock-${id}`,
     idOf: (key) => {
       if (key.startsWith(task)) return key.slice(task.length)

@@ -17,3 +17,10 @@ export function counted(message: Message): Message {
     headers: { ...message.headers, [DELIVERY_COUNT]: deliveryCountOf(message) + 1 },
   }
 }
+
+/** The message as it goes back after a run that was fine. */
+export function uncounted(message: Message): Message {
+  if (!Object.hasOwn(message.headers, DELIVERY_COUNT)) return message
+  const { [DELIVERY_COUNT]: _count, ...headers } = message.headers
+  return { ...message, headers }
+}

@@ -201,9 +201,13 @@ export class MemoryBroker {
     return queues.length > 0
   }
 
-  /** To its queue again at that time, in milliseconds since 1970; to none when it was deleted meanwhile. */
+  /**
+   * To its queue again at that time, in milliseconds since 1970; to none when it was deleted meanwhile.
+   * It does not expire on the way: whoever holds it meanwhile in Celery would find out himself.
+   */
   postpone(queue: string, stored: Stored, until: number): void {
-    this.#postponed.callAt(until, () => this.#queues.get(queue)?.put(stored))
+    const kept = { ...stored, expiresAt: undefined }
+    this.#postponed.callAt(until, () => this.#queues.get(queue)?.put(kept))
   }
 
   #route(exchange: string, routingKey: string): MemoryQueue[] {
