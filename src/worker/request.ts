@@ -180,8 +180,8 @@ export class Request implements JobHandler<Outcome> {
   }
 
   /**
-   * Whether it must not run: its id or a stamp was revoked, or it has expired (which revokes the id).
-   * Then it is out of the worker's hands when this returns.
+   * Whether it must not run: its id or a stamp was revoked, it was terminated before it began, or it
+   * has expired (which revokes the id). Then it is out of the worker's hands when this returns.
    *
    * @see celery 5.6, worker/request.py, `revoked`
    */
@@ -189,7 +189,8 @@ export class Request implements JobHandler<Outcome> {
     const { state, clock, log } = this.#context
     const { expires } = this.schedule
     const expired = expires !== undefined && clock.now() > expires
-    const why = expired ? '' : state.revocation(this.message)
+    const decided = expired || this.#signum !== undefined
+    const why = decided ? '' : state.revocation(this.message)
     if (why === undefined) return false
     if (expired) state.revoked.add(this.id)
     state.ready(this)
