@@ -40,6 +40,14 @@ interface Attempt {
   readonly waiting: Set<Waiter>
 }
 
+/** How soon a broker that is down is looked for, between two retries. */
+const LOOK: RetryPolicy = {
+  maxRetries: null,
+  intervalStart: 0.25,
+  intervalStep: 0.25,
+  intervalMax: 1,
+}
+
 interface Waiter {
   readonly patient: boolean
   readonly resolve: (live: Live) => void
@@ -191,26 +199,54 @@ export class Connection {
     if (outcome instanceof Error) attempt.abort.abort(outcome)
   }
 
-  /** Tries one broker after the other; after all have failed, waits and starts over. */
+  /** Tries all brokers; after they have failed, waits and starts over, as often as the policy says. */
   async #open({ abort, waiting }: Attempt): Promise<Live> {
     const { retry } = this.#options
     this.#reorder()
+    for (let retries = 0; ; retries += 1) {
+      const loud = this.#isLoud()
+      const pass = await this.#tryAll(abort.signal, (error) => {
+        if (loud) this.#log(error, 'Will retry using next failover.')
+      })
+      if (!(pass instanceof Error)) return pass
+      if (retry.maxRetries !== null && retries >= retry.maxRetries) throw pass
+      const seconds = interval(retry, retries)
+      const limit = retry.maxRetries === null ? '' : ` (${retries + 1}/${retry.maxRetries})`
+      if (loud) this.#log(pass, `Trying again in ${seconds.toFixed(2)} seconds...${limit}`)
+      dismiss(waiting, pass)
+      const found = await this.#watch(seconds, abort.signal)
+      if (found !== undefined) return found
+    }
+  }
+
+  /** Tries one broker after the other; gives the last one's error when all have failed. */
+  async #tryAll(signal: AbortSignal, onFailover?: (error: Error) => void): Promise<Live | Error> {
     for (let tried = 1; ; tried += 1) {
       const transport = at(this.#order, this.#next)
       try {
-        return this.#adopt(transport, await transport.connect(abort.signal), abort.signal)
+        return this.#adopt(transport, await transport.connect(signal), signal)
       } catch (error) {
-        if (abort.signal.aborted) throw reasonOf(abort.signal)
+        if (signal.aborted) throw reasonOf(signal)
         this.#next = (this.#next + 1) % this.#order.length
-        if (tried % this.#order.length !== 0) continue
-        const passes = tried / this.#order.length - 1
-        if (retry.maxRetries !== null && passes >= retry.maxRetries)
-          throw operational(error, transport)
-        const seconds = interval(retry, passes)
-        this.#log(error, seconds, passes + 1)
-        dismiss(waiting, operational(error, transport))
-        await delay(seconds, abort.signal)
+        if (tried >= this.#order.length) return operational(error, transport)
+        onFailover?.(error as Error)
       }
+    }
+  }
+
+  /**
+   * Waits until the next retry, but looks whether a broker is back: the longer the wait, the more
+   * workers wait in vain. These attempts neither count nor are logged.
+   */
+  async #watch(seconds: number, signal: AbortSignal): Promise<Live | undefined> {
+    const end = performance.now() + seconds * 1000
+    for (let looks = 0; ; looks += 1) {
+      const left = (end - performance.now()) / 1000
+      const pause = interval(LOOK, looks)
+      await delay(Math.max(0, Math.min(left, pause)), signal)
+      if (left <= pause) return undefined
+      const pass = await this.#tryAll(signal)
+      if (!(pass instanceof Error)) return pass
     }
   }
 
@@ -246,17 +282,18 @@ export class Connection {
     for (const fn of this.#onLost) fn(error)
   }
 
-  /** As Celery says it, but once a second at most. @see celery 5.6, worker/consumer/consumer.py, `CONNECTION_RETRY` */
-  #log(error: unknown, seconds: number, retries: number): void {
-    const { name, logger, retry } = this.#options
-    if (Date.now() - this.#loggedAt < 1000) return
+  /** Once a second at most is told what fails. */
+  #isLoud(): boolean {
+    if (Date.now() - this.#loggedAt < 1000) return false
     this.#loggedAt = Date.now()
+    return true
+  }
+
+  /** As Celery says it. @see celery 5.6, worker/consumer/consumer.py, `CONNECTION_ERROR` */
+  #log(error: Error, next: string): void {
+    const { name, logger } = this.#options
     const prefix = name === undefined ? '' : `${name}: `
-    const limit = retry.maxRetries === null ? '' : ` (${retries}/${retry.maxRetries})`
-    const why = oneLine((error as Error).message)
-    logger.error(
-      `${prefix}${capital(why)}.\nTrying again in ${seconds.toFixed(2)} seconds...${limit}\n`,
-    )
+    logger.error(`${prefix}${capital(oneLine(error.message))}.\n${next}\n`)
   }
 }
 

@@ -8,6 +8,9 @@ import type { Connection, Unsubscribe } from './connection.ts'
 import type { Queue } from './entity.ts'
 import type { Channel, Consumption, Delivery } from './transport.ts'
 
+/** What was lost: the channel alone when the broker closed it (an ack that took longer than its `consumer_timeout`). */
+export type LostPart = 'channel' | 'connection'
+
 export interface ConsumerOptions {
   readonly queues: readonly Queue[]
   /** Deliveries that may be unsettled at a time; 0 is no limit. */
@@ -18,8 +21,8 @@ export interface ConsumerOptions {
   readonly onDelivery: (delivery: Delivery) => void
   /** Consumes, for the first time or again. */
   readonly onConnected?: () => void
-  /** The connection is gone, and every delivery in hand with it. */
-  readonly onLost?: (error: Error) => void
+  /** The connection is gone, or the channel alone, and every delivery in hand with it. */
+  readonly onLost?: (error: Error, what: LostPart) => void
   /** There is no way back: the connection gave up. @default logs it */
   readonly onFailed?: (error: Error) => void
   readonly logger: Logger
@@ -30,12 +33,17 @@ const RETRY: RetryPolicy = {
   maxRetries: null,
   intervalStart: 0.1,
   intervalStep: 0.5,
-  intervalMax: 10,
+  intervalMax: 3,
 }
 
-/** What runs on one generation of the connection. */
+/** Milliseconds after which a channel that is closed is no sequel of the one that was closed before. */
+const CALM_MS = 10_000
+
+/** What runs on one channel. */
 interface Session {
   readonly channel: Channel
+  readonly openedAt: number
+  readonly onLost: (error: Error) => void
   readonly generation: number
   readonly over: AbortController
   readonly consumptions: Map<string, Consumption>
@@ -48,7 +56,11 @@ export class Consumer implements Service {
   readonly #options: ConsumerOptions
   readonly #queues: Map<string, Queue>
   #prefetchCount: number
+  /** Queues that the broker refused on this generation of the connection: they are not tried again on it. */
+  readonly #refused = new WeakMap<Queue, number>()
   #session: Session | undefined
+  /** How many channels were closed in quick succession. */
+  #faults = 0
   #lifetime: AbortController | undefined
   #unsubscribe: Unsubscribe | undefined
   #paused = false
@@ -74,7 +86,7 @@ export class Consumer implements Service {
   async start(): Promise<void> {
     if (this.#lifetime !== undefined) return
     const lifetime = (this.#lifetime = new AbortController())
-    this.#unsubscribe = this.#connection.onLost((error) => this.#lost(error))
+    this.#unsubscribe = this.#connection.onLost((error) => this.#lost(error, 'connection'))
     try {
       const refused = await this.#open(lifetime.signal)
       if (refused.length > 0 && refused.length === this.#queues.size) throw refused[0]
@@ -140,15 +152,26 @@ export class Consumer implements Service {
     return session
   }
 
-  #lost(error: Error): void {
+  #lost(error: Error, what: LostPart): void {
     const signal = this.#lifetime?.signal
     if (signal === undefined || this.#end() === undefined) return
-    this.#options.onLost?.(error)
+    if (what === 'connection') this.#faults = 0
+    this.#options.onLost?.(error, what)
     void this.#reopen(signal)
+  }
+
+  /** The connection is as good as before: only what came by this channel is void. */
+  #channelLost(session: Session, error: Error): void {
+    if (this.#session !== session) return
+    const calm = performance.now() - session.openedAt > CALM_MS
+    this.#faults = calm ? 0 : this.#faults + 1
+    void session.channel.close()
+    this.#lost(error, 'channel')
   }
 
   async #reopen(signal: AbortSignal): Promise<void> {
     try {
+      if (this.#faults > 0) await delay(interval(RETRY, this.#faults), signal)
       await this.#open(signal)
     } catch (error) {
       if (signal.aborted) return
@@ -166,6 +189,8 @@ export class Consumer implements Service {
       const { generation } = this.#connection
       const session: Session = {
         channel,
+        openedAt: performance.now(),
+        onLost: (error) => this.#channelLost(session, error),
         generation,
         over: new AbortController(),
         consumptions: new Map(),
@@ -191,13 +216,17 @@ export class Consumer implements Service {
     for (const queue of this.#queues.values()) {
       if (this.#paused || session.over.signal.aborted || session.consumptions.has(queue.name))
         continue
+      if (this.#refused.get(queue) === session.generation) continue
       try {
         await this.#consume(session, queue)
       } catch (error) {
+        if (error instanceof ImproperlyConfigured) {
+          this.#refused.set(queue, session.generation)
+          refused.push(error)
+        }
         if (session.over.signal.aborted) break
         this.#options.logger.error(`cannot consume: ${oneLine((error as Error).message)}`)
-        if (error instanceof ImproperlyConfigured) refused.push(error)
-        else void this.#consumeAgain(session, queue)
+        if (!(error instanceof ImproperlyConfigured)) void this.#consumeAgain(session, queue)
       }
     }
     return refused
@@ -217,7 +246,7 @@ export class Consumer implements Service {
   }
 
   async #start(session: Session, queue: Queue): Promise<void> {
-    const { channel, over, consumptions } = session
+    const { channel, over, consumptions, onLost } = session
     const { name } = await channel.declareQueue(queue)
     let ended = false
     const consumption = await channel.consume(name, this.#options.onDelivery, {
@@ -226,6 +255,7 @@ export class Consumer implements Service {
         ended = true
         this.#cancelled(session, queue)
       },
+      onLost,
     })
     const wanted = this.#queues.get(queue.name) === queue && !this.#paused
     if (!wanted || over.signal.aborted) await consumption.cancel()

@@ -98,6 +98,11 @@ export interface ConsumeOptions {
   readonly noAck?: boolean
   /** Called when the broker ends the consumer (its queue was deleted). */
   readonly onCancel?: () => void
+  /**
+   * Called when the broker closes the channel while the connection stays: the consumer has ended, and
+   * what it delivered is void. @default onCancel
+   */
+  readonly onLost?: (error: Error) => void
 }
 
 export interface DeclaredQueue {

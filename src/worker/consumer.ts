@@ -2,7 +2,7 @@
 
 import { OperationalError, TimeoutError } from '../errors.ts'
 import type { Connection } from '../messaging/connection.ts'
-import { Consumer as MessageConsumer } from '../messaging/consumer.ts'
+import { Consumer as MessageConsumer, type LostPart } from '../messaging/consumer.ts'
 import type { Queue } from '../messaging/entity.ts'
 import type { Delivery } from '../messaging/transport.ts'
 import { oneLine, type Logger } from '../runtime/log.ts'
@@ -54,7 +54,7 @@ export class Consumer implements Service {
       prefetchCount,
       onDelivery,
       onConnected: () => log.info(`Connected to ${connection.address}`),
-      onLost: (error) => this.#lost(error),
+      onLost: (error, what) => this.#lost(error, what),
       onFailed,
       logger: log,
     })
@@ -118,14 +118,16 @@ export class Consumer implements Service {
     await this.#within(seconds, this.#options.connection.close(), 'close the connection')
   }
 
-  #lost(error: Error): void {
+  /** A channel comes back whatever the settings say: Celery's worker would end. @see celery 5.6, `broker_channel_error_retry` */
+  #lost(error: Error, what: LostPart): void {
     const { log, retry, onLost, onFailed } = this.#options
-    log.warning(
-      'consumer: Connection to broker lost. Trying to re-establish the connection... ' +
-        `(${oneLine(error.message)})`,
-    )
+    const again =
+      what === 'channel'
+        ? 'Channel was closed by the broker. Opening another'
+        : 'Connection to broker lost. Trying to re-establish the connection'
+    log.warning(`consumer: ${again}... (${oneLine(error.message)})`)
     onLost()
-    if (!retry) onFailed(error)
+    if (what === 'connection' && !retry) onFailed(error)
   }
 
   async #within(seconds: number, work: Promise<void>, what: string): Promise<void> {

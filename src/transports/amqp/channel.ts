@@ -13,24 +13,27 @@ import type {
 import { type CeleryError, OperationalError } from '../../errors.ts'
 import type { Admin } from './admin.ts'
 import type { Link } from './link.ts'
+import type { Outbox } from './outbox.ts'
 import { Publisher } from './publisher.ts'
 import { Receiver } from './receiver.ts'
 
 export class AmqpChannel implements Channel {
   readonly #link: Link
   readonly #admin: Admin
+  readonly #outbox: Outbox
   readonly #publisher: Publisher
   readonly #consumer: Receiver
   /** Apart, because a get from a queue that is not there closes the channel. */
   readonly #getter: Receiver
   #closed = false
 
-  constructor(link: Link, admin: Admin) {
+  constructor(link: Link, admin: Admin, outbox: Outbox) {
     this.#link = link
     this.#admin = admin
+    this.#outbox = outbox
     this.#publisher = new Publisher(link)
-    this.#consumer = new Receiver(link)
-    this.#getter = new Receiver(link)
+    this.#consumer = new Receiver(link, outbox)
+    this.#getter = new Receiver(link, outbox)
   }
 
   async declareExchange(exchange: Exchange): Promise<void> {
@@ -42,6 +45,7 @@ export class AmqpChannel implements Channel {
     this.#check()
     const type = queue.arguments?.['x-queue-type']
     if (type === 'quorum' || type === 'stream') this.#consumer.usePrefetchPerConsumer()
+    if (type === 'quorum') this.#outbox.addQuorum(queue.name)
     return await this.#admin.declareQueue(queue)
   }
 

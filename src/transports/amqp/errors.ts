@@ -19,12 +19,16 @@ const ADVICE: Readonly<Record<number, string>> = {
   503: 'the declaration is not valid',
 }
 
+/** What closes a channel, whatever is asked of it at that moment. @see https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout */
+const ACK_TIMEOUT = /delivery acknowledgement/
+
 /** The error of an operation that the broker refused, in the broker's own words. */
 export function refusal(error: unknown, what: string): CeleryError {
   const { code, message } = error as BrokerError
   if (code === 404 && /no queue/i.test(message))
     return new QueueNotFound(`${what}: ${reply(message)}`)
   if (code === 404) return new ImproperlyConfigured(`${what}: ${reply(message)}`, { cause: error })
+  if (ACK_TIMEOUT.test(message)) return new OperationalError(reply(message), { cause: error })
   const advice = typeof code === 'number' ? ADVICE[code] : undefined
   if (advice !== undefined) {
     return new ImproperlyConfigured(`${what}: ${reply(message)}: ${advice}`, { cause: error })

@@ -1,7 +1,7 @@
 /** The frames that amqplib would get wrong, read and written by us on its connection. */
 
 import type { Channel, ChannelModel } from 'amqplib'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import type { Message } from '../../../protocol/message.ts'
 import { OperationalError } from '../../errors.ts'
 import { type Content, readProperties, writeProperties } from './properties.ts'
@@ -20,7 +20,10 @@ interface AmqplibConnection {
   rest: Buffer
   readonly frameMax: number
   sentSinceLastCheck: boolean
-  readonly stream: Duplex
+  readonly stream: Socket & {
+    /** A large write is one to a stream, which counts it off at its end; the handle counts as it goes. */
+    readonly _handle?: { readonly writeQueueSize?: number } | null
+  }
   recvFrame(): unknown
 }
 
@@ -34,6 +37,7 @@ const BASIC = 60
 const PUBLISH = 40
 const ACK = 80
 const REJECT = 90
+const NACK = 120
 
 /** Bodies up to this size are copied behind their headers, so that a message is one write. */
 const COPIED_BODY = 16_384
@@ -56,6 +60,12 @@ export class Frames {
   /** The most that a body frame holds. */
   get #bodyMax(): number {
     return this.#connection.frameMax - FRAME_OVERHEAD
+  }
+
+  /** Bytes that have arrived, ever, and those that the system has not taken from us yet. */
+  get traffic(): { readonly received: number; readonly unsent: number } {
+    const { bytesRead, writableLength, _handle: handle } = this.#connection.stream
+    return { received: bytesRead, unsent: handle?.writeQueueSize ?? writableLength }
   }
 
   /** Drops the socket; amqplib hears of it only by an error. */
@@ -119,6 +129,11 @@ export class Frames {
 
   reject(channel: number, deliveryTag: number, requeue: boolean): void {
     this.#settle(channel, REJECT, deliveryTag, requeue ? 1 : 0)
+  }
+
+  /** As reject with requeue, but from RabbitMQ 4.3 on this one counts as no failure. @see https://www.rabbitmq.com/docs/nack */
+  requeue(channel: number, deliveryTag: number): void {
+    this.#settle(channel, NACK, deliveryTag, 2)
   }
 
   /** `60 80, delivery-tag longlong, bits` */
@@ -221,7 +236,8 @@ function connectionOf(model: ChannelModel): AmqplibConnection {
     typeof connection.recvFrame === 'function' &&
     Buffer.isBuffer(connection.rest) &&
     typeof connection.frameMax === 'number' &&
-    typeof connection.stream.cork === 'function'
+    typeof connection.stream.cork === 'function' &&
+    typeof connection.stream.bytesRead === 'number'
   if (!known) throw new Error('this release of amqplib is not the one that celeriac was made for')
   return connection
 }

@@ -33,6 +33,7 @@ export class Link {
   readonly maxBodyBytes: number
   readonly logger: Logger
   readonly #model: ChannelModel
+  #asking: Promise<OpenChannel> | undefined
 
   constructor(model: ChannelModel, options: LinkOptions) {
     this.#model = model
@@ -78,6 +79,17 @@ export class Link {
       })
     })
     return channel
+  }
+
+  /** Makes the broker say something, on a channel where nothing else waits for an answer. */
+  ask(): void {
+    this.#asking ??= this.open(() => (this.#asking = undefined))
+    this.#asking
+      .then(async ({ raw }) => await raw.prefetch(0))
+      .catch(() => {
+        // The connection is lost; or the broker closed the channel, which is an answer, too.
+        this.#asking = undefined
+      })
   }
 
   /** Calls the broker; a silent one counts as lost, unless it has told us to wait. */

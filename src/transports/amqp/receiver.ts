@@ -1,13 +1,13 @@
 /** Consumes queues on a channel, within a prefetch count, and settles what was delivered. */
 
 import type { ConsumeMessage, GetMessage } from 'amqplib'
-import type { Message } from '../../../protocol/message.ts'
-import { LeaseLostError, NotSupported, OperationalError } from '../../errors.ts'
-import { deliveryCountOf } from '../../messaging/delivery-count.ts'
+import { LeaseLostError, OperationalError } from '../../errors.ts'
 import type { ConsumeOptions, Consumption, Delivery } from '../../messaging/transport.ts'
+import { oneLine } from '../../runtime/log.ts'
+import { AmqpDelivery } from './delivery.ts'
 import type { ReadContent } from './frames.ts'
-import type { Content } from './properties.ts'
 import type { Link, OpenChannel } from './link.ts'
+import type { Outbox } from './outbox.ts'
 
 /** The broker's field has 16 bits. @see kombu 5.6, common.py, `QoS.set` */
 const PREFETCH_MAX = 65_535
@@ -16,19 +16,29 @@ interface Receiving {
   readonly channel: OpenChannel
   /** What the broker was told, as `count/global`. */
   qos: string
-  readonly cancelled: Set<() => void>
+  readonly consumers: Set<Consuming>
+  /** Who has had deliveries, and may hold some: whether it consumes still, or not. */
+  readonly holders: Set<(error: Error) => void>
+}
+
+interface Consuming {
+  readonly options: ConsumeOptions
+  /** The broker has said that it consumes. */
+  started: boolean
 }
 
 export class Receiver {
   readonly #link: Link
+  readonly #outbox: Outbox
   #current: Receiving | undefined
   #opening: Promise<Receiving> | undefined
   #prefetch = 0
   #perConsumer = false
   #closed = false
 
-  constructor(link: Link) {
+  constructor(link: Link, outbox: Outbox) {
     this.#link = link
+    this.#outbox = outbox
   }
 
   /** Quorum queues refuse a prefetch count that is shared by the channel. */
@@ -48,23 +58,28 @@ export class Receiver {
   ): Promise<Consumption> {
     const receiving = await this.#open()
     await this.#tellQos(receiving)
-    const { channel, cancelled } = receiving
-    const noAck = options.noAck ?? false
-    const onCancel = options.onCancel ?? ((): void => {})
+    const { channel, consumers } = receiving
+    const { noAck = false } = options
+    const consuming: Consuming = { options, started: false }
     const receive = (raw: ConsumeMessage | null): void => {
       if (raw === null) {
-        if (cancelled.delete(onCancel)) onCancel()
+        if (consumers.delete(consuming)) options.onCancel?.()
         return
       }
       const delivery = this.#delivery(channel, queue, raw, noAck)
-      if (delivery !== undefined) onDelivery(delivery)
+      if (delivery === undefined) return
+      if (noAck || delivery.until <= Date.now()) onDelivery(delivery)
+      else void postponeAgain(delivery, () => (consumers.has(consuming) ? onDelivery : undefined))
     }
-    cancelled.add(onCancel)
-    const { consumerTag } = await this.#link.call(`consume queue '${queue}'`, () =>
-      channel.raw.consume(queue, receive, { noAck }),
+    consumers.add(consuming)
+    const { consumerTag } = await this.#start(
+      receiving,
+      consuming,
+      `consume queue '${queue}'`,
+      () => channel.raw.consume(queue, receive, { noAck }),
     )
     const cancel = async (): Promise<void> => {
-      if (!cancelled.delete(onCancel) || !channel.open) return
+      if (!consumers.delete(consuming) || !channel.open) return
       await this.#link
         .call('basic.cancel', () => channel.raw.cancel(consumerTag))
         .catch(() => {
@@ -74,10 +89,31 @@ export class Receiver {
     return { queue, cancel }
   }
 
+  /** Until it has started, a closed channel is told by the rejection, and not to the consumer. */
+  async #start<T>(
+    { channel, consumers, holders }: Receiving,
+    consuming: Consuming,
+    what: string,
+    rpc: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      const answer = await this.#link.call(what, rpc)
+      if (!channel.open) throw this.#link.lost ?? new OperationalError('the channel is closed')
+      consuming.started = true
+      const { onLost } = consuming.options
+      if (onLost !== undefined) holders.add(onLost)
+      return answer
+    } catch (error) {
+      consumers.delete(consuming)
+      throw error
+    }
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     // What is about to be opened is closed there.
-    this.#current?.cancelled.clear()
+    this.#current?.consumers.clear()
+    this.#current?.holders.clear()
     await this.#link.closeChannel(this.#current?.channel)
   }
 
@@ -88,21 +124,33 @@ export class Receiver {
   }
 
   async #connect(): Promise<Receiving> {
-    const cancelled = new Set<() => void>()
+    const consumers = new Set<Consuming>()
+    const holders = new Set<(error: Error) => void>()
     const channel = await this.#link.open((closed) => {
       this.#current = undefined
-      if (closed.reason !== undefined && this.#link.lost === undefined) {
-        this.#link.logger.error(`the broker closed a channel: ${closed.reason.message}`)
-      }
-      const consumers = [...cancelled]
-      cancelled.clear()
-      for (const onCancel of consumers) onCancel()
+      this.#end({ channel: closed, consumers, holders })
     })
     if (this.#closed) {
       await this.#link.closeChannel(channel)
       throw new OperationalError('the channel is closed')
     }
-    return (this.#current = { channel, qos: '0/false', cancelled })
+    return (this.#current = { channel, qos: '0/false', consumers, holders })
+  }
+
+  /** Who lost the connection hears of it from there. */
+  #end({ channel, consumers, holders }: Omit<Receiving, 'qos'>): void {
+    const faulty = this.#link.lost === undefined
+    const error = channel.reason ?? new Error('the channel was closed')
+    if (channel.reason !== undefined && faulty) {
+      this.#link.logger.error(`the broker closed a channel: ${oneLine(error.message)}`)
+    }
+    const ended = [...consumers].filter(({ started }) => started)
+    consumers.clear()
+    for (const { options } of ended) {
+      if (options.onLost === undefined) options.onCancel?.()
+    }
+    if (faulty) for (const onLost of holders) onLost(error)
+    holders.clear()
   }
 
   async #tellQos(receiving: Receiving): Promise<void> {
@@ -124,17 +172,13 @@ export class Receiver {
     queue: string,
     raw: ConsumeMessage,
     noAck: boolean,
-  ): Delivery | undefined {
+  ): AmqpDelivery | undefined {
     const { fields } = raw
     const content = raw.properties as unknown as ReadContent
     if (!('malformed' in content)) {
       return new AmqpDelivery(
-        this.#link,
-        channel,
-        queue,
+        { link: this.#link, outbox: this.#outbox, channel, queue, noAck },
         raw,
-        messageOf(content, raw.content),
-        noAck,
       )
     }
     this.#link.logger.error(
@@ -154,86 +198,28 @@ export class Receiver {
       )
       if (raw === false) return undefined
       const delivery = this.#delivery(channel, queue, asConsumed(raw), noAck)
-      if (delivery !== undefined) return delivery
+      if (delivery === undefined) continue
+      if (noAck || delivery.until <= Date.now()) return delivery
+      await delivery.postpone(delivery.until)
     }
+  }
+}
+
+/** Its way has several steps. Who would have it early has it when it cannot go on. */
+async function postponeAgain(
+  delivery: AmqpDelivery,
+  taker: () => ((delivery: Delivery) => void) | undefined,
+): Promise<void> {
+  try {
+    await delivery.postpone(delivery.until)
+  } catch (error) {
+    if (error instanceof LeaseLostError) return
+    const take = taker()
+    if (take === undefined) await delivery.requeue().catch(() => {})
+    else take(delivery)
   }
 }
 
 function asConsumed(raw: GetMessage): ConsumeMessage {
   return raw as unknown as ConsumeMessage
-}
-
-function messageOf(
-  { contentType, contentEncoding, headers, properties }: Content,
-  body: Buffer,
-): Message {
-  return { body, contentType, contentEncoding, headers, properties }
-}
-
-class AmqpDelivery implements Delivery {
-  readonly message: Message
-  readonly queue: string
-  readonly exchange: string
-  readonly routingKey: string
-  readonly redelivered: boolean
-  readonly deliveryCount: number
-  readonly deliveryTag: number
-  readonly #link: Link
-  readonly #channel: OpenChannel
-  #settled: boolean
-
-  constructor(
-    link: Link,
-    channel: OpenChannel,
-    queue: string,
-    { fields }: ConsumeMessage,
-    message: Message,
-    noAck: boolean,
-  ) {
-    this.message = message
-    this.queue = queue
-    this.exchange = fields.exchange
-    this.routingKey = fields.routingKey
-    this.redelivered = fields.redelivered
-    this.deliveryCount = deliveryCountOf(message)
-    this.deliveryTag = fields.deliveryTag
-    this.#link = link
-    this.#channel = channel
-    this.#settled = noAck
-  }
-
-  ack(): Promise<void> {
-    return this.#settle(() => this.#link.frames.ack(this.#channel.number, this.deliveryTag))
-  }
-
-  reject(): Promise<void> {
-    return this.#settle(() =>
-      this.#link.frames.reject(this.#channel.number, this.deliveryTag, false),
-    )
-  }
-
-  bury(): Promise<void> {
-    return this.reject()
-  }
-
-  requeue(): Promise<void> {
-    return this.#settle(() =>
-      this.#link.frames.reject(this.#channel.number, this.deliveryTag, true),
-    )
-  }
-
-  postpone(): Promise<void> {
-    return Promise.reject(new NotSupported('not yet'))
-  }
-
-  /** A tag that the broker does not know, or knows no more, would close the channel: it is never sent. */
-  async #settle(send: () => void): Promise<void> {
-    if (this.#settled) return
-    if (!this.#channel.open || this.#link.lost !== undefined) {
-      const message = `the channel that delivered message ${this.deliveryTag} of queue '${this.queue}' is gone`
-      throw new LeaseLostError(message, { cause: this.#channel.reason ?? this.#link.lost })
-    }
-    this.#settled = true
-    send()
-  }
 }

@@ -14,7 +14,9 @@ import { deadline, reasonOf } from '../../runtime/retry.ts'
 import { amqpAddress, type AmqpUrl, amqpUrl } from '../../runtime/url.ts'
 import { Admin } from './admin.ts'
 import { AmqpChannel } from './channel.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { Link } from './link.ts'
+import { Outbox } from './outbox.ts'
 
 /** What py-amqp asks for, and RabbitMQ's own default. */
 const FRAME_MAX = 131_072
@@ -51,10 +53,10 @@ export class AmqpTransport implements Transport {
       const model = await deadline(opening, seconds, tooLate, signal)
       const { logger, limits } = this.#options
       const { address } = this
-      return new AmqpConnection(
-        model,
-        new Link(model, { address, logger, maxBodyBytes: limits.maxBodyBytes }),
-      )
+      const link = new Link(model, { address, logger, maxBodyBytes: limits.maxBodyBytes })
+      const again = (stop: AbortSignal): Promise<TransportConnection> => this.connect(stop)
+      const outbox = new Outbox({ connect: again, user: this.#url.username })
+      return new AmqpConnection(model, { link, outbox, heartbeat: this.#heartbeat })
     } catch (cause) {
       socket.abort()
       opening.then(discard, () => {})
@@ -62,6 +64,10 @@ export class AmqpTransport implements Transport {
       const why = (cause as Error).message
       throw new OperationalError(`cannot connect to ${this.address}: ${why}`, { cause })
     }
+  }
+
+  get #heartbeat(): number {
+    return Math.ceil(this.#url.heartbeat ?? this.#options.heartbeat)
   }
 
   #endpoint(): Options.Connect {
@@ -75,7 +81,7 @@ export class AmqpTransport implements Transport {
       vhost: encodeURIComponent(virtualHost), // amqplib decodes it
       frameMax: FRAME_MAX,
       channelMax: CHANNEL_MAX,
-      heartbeat: Math.ceil(this.#url.heartbeat ?? this.#options.heartbeat),
+      heartbeat: this.#heartbeat,
     }
   }
 
@@ -110,16 +116,27 @@ function discard(model: ChannelModel): void {
   model.close().catch(() => {})
 }
 
+interface ConnectionParts {
+  readonly link: Link
+  readonly outbox: Outbox
+  /** Seconds. */
+  readonly heartbeat: number
+}
+
 class AmqpConnection implements TransportConnection {
   readonly closed: Promise<Error | undefined>
   readonly #link: Link
   readonly #admin: Admin
+  readonly #outbox: Outbox
+  readonly #heartbeat: Heartbeat
   readonly #waiting = new Set<() => void>()
   #closing: Promise<void> | undefined
 
-  constructor(model: ChannelModel, link: Link) {
+  constructor(model: ChannelModel, { link, outbox, heartbeat }: ConnectionParts) {
     this.#link = link
     this.#admin = new Admin(link)
+    this.#outbox = outbox
+    this.#heartbeat = new Heartbeat(link, heartbeat)
     this.closed = new Promise((resolve) => {
       let reason: Error | undefined
       model.on('error', (error) => {
@@ -154,15 +171,19 @@ class AmqpConnection implements TransportConnection {
 
   async channel(): Promise<Channel> {
     if (this.#link.lost !== undefined) throw this.#link.lost
-    return new AmqpChannel(this.#link, this.#admin)
+    return new AmqpChannel(this.#link, this.#admin, this.#outbox)
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#link.close().then(() => this.#lose(undefined))
+    this.#closing ??= Promise.all([this.#link.close(), this.#outbox.close()]).then(() =>
+      this.#lose(undefined),
+    )
     return this.#closing
   }
 
   #lose(cause: Error | undefined): void {
+    this.#heartbeat.stop()
+    void this.#outbox.close()
     const how = this.#closing === undefined ? 'was lost' : 'is closed'
     const why = cause === undefined ? '' : `: ${cause.message}`
     this.#link.lost ??= new OperationalError(
