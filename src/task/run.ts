@@ -9,7 +9,7 @@ import type { SignalSource } from '../runtime/cancellation.ts'
 import type { Logger } from '../runtime/log.ts'
 import { autoretryOptions } from './autoretry.ts'
 import type { RetryOptions, UpdateStateOptions } from './context.ts'
-import type { RunningTask } from './current.ts'
+import { runAs, type RunningTask } from './current.ts'
 import type { TaskHost } from './host.ts'
 import { metaOf, storable, storeOptionsOf } from './meta.ts'
 import type { TaskDefinition } from './registry.ts'
@@ -66,6 +66,7 @@ export class Run implements RunningTask {
 
   /** Made when it is asked for. */
   get signal(): AbortSignal {
+    this.#source.within ??= (abort) => runAs(this, abort)
     return this.#source.signal
   }
 

@@ -36,6 +36,19 @@ describe('a cancellation', () => {
     expect(heard).to.deep.equal(['soon', 'now'])
   })
 
+  it('calls who listens within the surroundings that it was given', () => {
+    const cancellation = new Cancellation()
+    const heard: string[] = []
+    cancellation.signal.addEventListener('abort', () => heard.push('told'))
+    cancellation.within = (abort) => {
+      heard.push('enter')
+      abort()
+      heard.push('leave')
+    }
+    cancellation.abort(new Error('stop'))
+    expect(heard).to.deep.equal(['enter', 'told', 'leave'])
+  })
+
   it('can stand for a signal that is there already', () => {
     const controller = new AbortController()
     const source = sourceOf(controller.signal)

@@ -15,6 +15,7 @@ import {
   TimeLimitExceeded,
   WorkerShutdown,
 } from '../../src/errors.ts'
+import { Cancellation } from '../../src/runtime/cancellation.ts'
 import type { TaskContext } from '../../src/task/context.ts'
 import { currentTask } from '../../src/task/current.ts'
 import {
@@ -25,6 +26,8 @@ import {
   taskRetry,
   taskSuccess,
 } from '../../src/task/signals.ts'
+import { localRequest } from '../../src/task/local-request.ts'
+import { createTracer } from '../../src/task/trace.ts'
 import { fixture, type Fixture } from './fakes.ts'
 
 describe('the tracer', () => {
@@ -405,6 +408,21 @@ describe('the tracer', () => {
         return self.signal.reason instanceof SoftTimeLimitExceeded
       })
       expect(await app.run({ task: 'soft' }, controller.signal)).to.include({ resultRepr: 'True' })
+    })
+
+    it('and calls who listens as its own, so that what that throws can be blamed on it', async () => {
+      const { host } = app
+      const cancellation = new Cancellation()
+      let heard: string | undefined
+      app.task('t.listen', { bind: true }, (self) => {
+        self.signal.addEventListener('abort', () => (heard = currentTask()?.name))
+        return new Promise(() => {})
+      })
+      const request = localRequest({ task: 't.listen', args: [], kwargs: {} })
+      const ended = createTracer(host, { hostname: 'w1@host' })(request, cancellation)
+      cancellation.abort(new TimeLimitExceeded(1))
+      await ended
+      expect(heard).to.equal('t.listen')
     })
 
     it('and takes an AbortError of its signal for the reason', async () => {
