@@ -52,7 +52,8 @@ export class RateLimits {
   }
 
   rateOf(task: string): Rate {
-    return this.#changed.get(task) ?? this.#options.rateOf(task)
+    const changed = this.#changed.get(task)
+    return changed === undefined ? this.#options.rateOf(task) : changed
   }
 
   /**
