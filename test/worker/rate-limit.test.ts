@@ -211,7 +211,7 @@ describe('worker/rate-limit in a worker', () => {
     const count = 20
     for (let n = 0; n < count; n += 1) await harness.app.sendTask('t.limited')
     const received = (): number =>
-      harness.logs('info').filter((line) => /received$/.test(line)).length
+      harness.logs('info').filter((line) => line.endsWith('received')).length
     // The first one is acked as it runs; concurrency 2 times 4 wait.
     await until(() => received() === 9)
     expect(await harness.waiting()).to.equal(count - 9)
