@@ -56,36 +56,42 @@ export function markRedelivered(raw: string): string {
   return setMember(marked, ['headers'], 'redelivered', isTrue)
 }
 
-/** The envelope with one more in a header that counts, which is absent at first; all else as it was. */
-export function countInHeader(raw: string, name: string): string {
-  return setMember(raw, ['headers'], name, (count = '') =>
-    String((/^\d{1,15}$/.test(count) ? Number(count) : 0) + 1),
-  )
+/** What becomes of a header that counts. */
+export type Count = 'keep' | 'more' | 'none'
+
+const COUNTS: Readonly<Record<Count, (old: string | undefined) => string | undefined>> = {
+  keep: (old) => old,
+  more: (old = '') => String((/^\d{1,15}$/.test(old) ? Number(old) : 0) + 1),
+  none: (old) => (old === undefined ? undefined : '0'),
+}
+
+/** The envelope with one more, or none, in a header that counts, which is absent at first; all else as it was. */
+export function countInHeader(raw: string, name: string, count: Count): string {
+  return count === 'keep' ? raw : setMember(raw, ['headers'], name, COUNTS[count])
 }
 
 function isTrue(): string {
   return 'true'
 }
 
-/** Replaces or adds a member of the object at the path; what has no such object stays as it is. */
+/** Replaces or adds a member of the object at the path, unless the value is undefined; what has no such object stays as it is. */
 function setMember(
   text: string,
   path: readonly string[],
   name: string,
-  value: (old: string | undefined) => string,
+  value: (old: string | undefined) => string | undefined,
 ): string {
   try {
     let at = skipSpace(text, 0)
     for (const step of path) at = find(text, at, step)?.start ?? text.length
     if (text[at] !== '{') return text
     const member = find(text, at, name)
-    if (member !== undefined) {
-      const old = text.slice(member.start, member.end)
-      return splice(text, member.start, member.end, value(old))
-    }
+    const next = value(member && text.slice(member.start, member.end))
+    if (next === undefined) return text
+    if (member !== undefined) return splice(text, member.start, member.end, next)
     const end = skipValue(text, at) - 1
     const empty = skipSpace(text, at + 1) === end
-    return splice(text, end, end, `${empty ? '' : ', '}"${name}": ${value(undefined)}`)
+    return splice(text, end, end, `${empty ? '' : ', '}"${name}": ${next}`)
   } catch (error) {
     if (error instanceof DecodeError) return text
     throw error

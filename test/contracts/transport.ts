@@ -403,6 +403,17 @@ const SETTLES: Record<string, Case> = {
     expect(await drain(await bench.channel(), queue)).to.deep.equal([])
   },
 
+  'forgets the count of what comes back anew': async (bench) => {
+    const [channel, queue] = await bench.withQueue()
+    await send(channel, queue, 'x')
+    const [inbox] = await receive(channel, queue)
+    await (await inbox.next()).requeue({ counted: true })
+    await (await inbox.next()).requeue({ anew: true })
+    const delivery = await inbox.next()
+    expect(delivery.deliveryCount).to.equal(0)
+    await delivery.ack()
+  },
+
   'keeps the count of a message that is published again': async (bench) => {
     const [channel, queue] = await bench.withQueue()
     await send(channel, queue, 'x')

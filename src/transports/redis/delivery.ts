@@ -1,6 +1,7 @@
 /** A message in hand from Redis: settled once, by its lease or, where there is none, at once. */
 
 import type { Envelope } from '../../../protocol/virtual/envelope.ts'
+import type { Count } from '../../../protocol/virtual/unacked.ts'
 import type { Message } from '../../../protocol/message.ts'
 import { LeaseLostError } from '../../errors.ts'
 import { deliveryCountOf } from '../../messaging/delivery-count.ts'
@@ -8,7 +9,7 @@ import type { Delivery, RequeueOptions } from '../../messaging/transport.ts'
 
 export type Outcome =
   | { readonly how: 'ack' | 'reject' | 'bury' }
-  | { readonly how: 'requeue'; readonly counted: boolean }
+  | { readonly how: 'requeue'; readonly count: Count }
   /** Milliseconds since 1970. */
   | { readonly how: 'postpone'; readonly until: number }
 
@@ -48,8 +49,8 @@ export class RedisDelivery implements Delivery {
     return this.#end(REJECT)
   }
 
-  requeue({ counted = false }: RequeueOptions = {}): Promise<void> {
-    return this.#end({ how: 'requeue', counted })
+  requeue({ counted, anew }: RequeueOptions = {}): Promise<void> {
+    return this.#end({ how: 'requeue', count: counted ? 'more' : anew ? 'none' : 'keep' })
   }
 
   bury(): Promise<void> {

@@ -2,9 +2,10 @@
 
 import { randomUUID } from 'node:crypto'
 import { CeleryError } from '../../errors.ts'
+import type { Message } from '../../../protocol/message.ts'
 import { decodeEnvelope, type Envelope } from '../../../protocol/virtual/envelope.ts'
-import { countInHeader } from '../../../protocol/virtual/unacked.ts'
-import { counted, DELIVERY_COUNT } from '../../messaging/delivery-count.ts'
+import { countInHeader, type Count } from '../../../protocol/virtual/unacked.ts'
+import { counted, DELIVERY_COUNT, uncounted } from '../../messaging/delivery-count.ts'
 import { redisError, redisFault } from '../../redis.ts'
 import { BACKGROUND_CLOCK } from '../../runtime/clock.ts'
 import { Timer } from '../../runtime/timer.ts'
@@ -16,6 +17,12 @@ import type { Lease } from './unacked.ts'
 
 /** Broadcasts that wait for room; more are dropped, as Redis drops those of a slow subscriber. */
 const MOST_WAITING = 1000
+
+const COUNTED: Readonly<Record<Count, (message: Message) => Message>> = {
+  keep: (message) => message,
+  more: counted,
+  none: uncounted,
+}
 
 type Handler = (delivery: RedisDelivery) => void
 
@@ -80,8 +87,7 @@ export class InHand {
     const again = (next: Envelope): void => this.#broadcast(queue, next, onDelivery)
     const settle = (outcome: Outcome): Promise<boolean> => {
       if (outcome.how === 'requeue') {
-        const { message } = envelope
-        again(outcome.counted ? { ...envelope, message: counted(message) } : envelope)
+        again({ ...envelope, message: COUNTED[outcome.count](envelope.message) })
       } else if (outcome.how === 'postpone') {
         this.#postponed.callAt(outcome.until, () => {
           again(envelope)
@@ -150,7 +156,7 @@ export class InHand {
     return this.#once((outcome) => {
       // What a lost connection held is given back by the next one: it is not ours to settle any more.
       if (this.#link.lost !== undefined || lease.state !== 'held') return NOT_OURS
-      if (outcome.how === 'requeue') return unacked.requeue(lease, outcome.counted)
+      if (outcome.how === 'requeue') return unacked.requeue(lease, outcome.count)
       if (outcome.how === 'postpone') return unacked.postpone(lease, outcome.until, raw)
       return outcome.how === 'bury' ? unacked.bury(lease, raw) : unacked.settle(lease)
     }, lease)
@@ -161,7 +167,7 @@ export class InHand {
     const { queue, raw } = taken
     return this.#once((outcome) => {
       if (outcome.how === 'requeue') {
-        const text = outcome.counted ? countInHeader(raw, DELIVERY_COUNT) : raw
+        const text = countInHeader(raw, DELIVERY_COUNT, outcome.count)
         return this.#push('lpush', { queue, raw: text }).then(() => true)
       }
       if (outcome.how === 'postpone') {

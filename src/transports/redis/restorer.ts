@@ -9,6 +9,7 @@ import {
   decodeUnacked,
   isPostponed,
   markRedelivered,
+  type Count,
 } from '../../../protocol/virtual/unacked.ts'
 import { DELIVERY_COUNT } from '../../messaging/delivery-count.ts'
 import type { Redis } from '../../redis.ts'
@@ -42,8 +43,13 @@ export interface RestoreOptions {
   readonly side: Side
   /** Who held it; `''` when nobody, or when it is not known. */
   readonly owner: string
-  /** Whether it goes back because a run of it died. */
-  readonly counted: boolean
+  /** `lost` when its holder is gone: it has died in a run, unless it still waited for its time. */
+  readonly count: Count | 'lost'
+}
+
+interface Destination {
+  readonly text: string
+  readonly lists: readonly string[]
 }
 
 /** How many messages one script gives back. */
@@ -60,7 +66,7 @@ export class Restorer {
   /** Pushes them in this order; resolves to the tags whose lease is another's or gone. */
   async restore(
     found: readonly Restored[],
-    { side, owner, counted }: RestoreOptions,
+    { side, owner, count }: RestoreOptions,
   ): Promise<readonly string[]> {
     const { client, settings } = this.#options
     const lost: string[] = []
@@ -68,7 +74,7 @@ export class Restorer {
       const keys = leaseKeys(settings, owner)
       const args: (string | number)[] = [owner, side]
       for (const item of chunk) {
-        const { text, lists } = await this.#destination(item, counted)
+        const { text, lists } = await this.#destination(item, count)
         keys.push(...lists)
         args.push(item.tag, item.score, text, lists.length)
       }
@@ -78,7 +84,7 @@ export class Restorer {
   }
 
   /** The text that goes back, and to which lists: there is always one, nothing is dropped. */
-  async #destination(item: Restored, counted: boolean): Promise<{ text: string; lists: string[] }> {
+  async #destination(item: Restored, count: RestoreOptions['count']): Promise<Destination> {
     const { limits, lookup, settings } = this.#options
     try {
       const { raw, exchange, routingKey } = decodeUnacked(item.entry)
@@ -88,16 +94,14 @@ export class Restorer {
       const lists = queues.map((queue) => settings.keys.queue(queue, priority))
       if (isPostponed(item.entry)) return { text: raw, lists }
       const text = markRedelivered(raw)
-      return {
-        text: counted && !waits(headers) ? countInHeader(text, DELIVERY_COUNT) : text,
-        lists,
-      }
+      const change = count !== 'lost' ? count : waits(headers) ? 'keep' : 'more'
+      return { text: countInHeader(text, DELIVERY_COUNT, change), lists }
     } catch (error) {
       return this.#dead(item, error)
     }
   }
 
-  #dead({ tag, entry }: Restored, error: unknown): { text: string; lists: string[] } {
+  #dead({ tag, entry }: Restored, error: unknown): Destination {
     if (!(error instanceof Error) || !('code' in error) || error.code === 'ERR_OPERATIONAL')
       throw error
     const dead = deadKey(this.#options.settings.keys.unacked)

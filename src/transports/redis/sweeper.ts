@@ -7,7 +7,7 @@ import type { Logger } from '../../runtime/log.ts'
 import { leaseKeys, type RedisTransportSettings } from './options.ts'
 import type { Ownership } from './owner.ts'
 import { every } from './periodic.ts'
-import type { Restored, Restorer } from './restorer.ts'
+import type { Restored, Restorer, RestoreOptions } from './restorer.ts'
 import { run } from './script.ts'
 import { HELD, LOOK, MISS, TIMED_OUT, UNLOCK } from './sweep-scripts.ts'
 
@@ -31,7 +31,7 @@ const MOST_BYTES = 8 * 1024 * 1024
 /** What one owner left, and how it goes back. */
 export interface Legacy {
   readonly owner: string
-  readonly counted: boolean
+  readonly count: RestoreOptions['count']
   /** Takes what does not go back, and says in which order, the first to be served at the front, the rest does. */
   readonly sort: (held: readonly Restored[]) => Promise<readonly Restored[]>
 }
@@ -65,18 +65,18 @@ export class Sweeper {
   }
 
   /** Gives back all that one owner holds; resolves to how much that was. */
-  async giveBack({ owner, counted, sort }: Legacy): Promise<number> {
+  async giveBack({ owner, count, sort }: Legacy): Promise<number> {
     const { client, settings, restorer } = this.#options
     const limits = [settings.unackedRestoreLimit, MOST_BYTES]
-    let count = 0
+    let total = 0
     for (;;) {
       const reply = await run(client, HELD, leaseKeys(settings, owner), [owner, ...limits])
       const held = triples(reply as string[])
-      if (held.length === 0) return count
+      if (held.length === 0) return total
       const found = await sort(held)
-      const options = { side: 'RPUSH', owner, counted } as const
+      const options = { side: 'RPUSH', owner, count } as const
       const lost = await restorer.restore(found.toReversed(), options)
-      count += found.length - lost.length
+      total += found.length - lost.length
     }
   }
 
@@ -121,7 +121,7 @@ export class Sweeper {
     const { logger, restorer } = this.#options
     const late = found.filter(({ entry }) => !isPostponed(entry)).length
     if (late > 0) logger.info(`Restoring ${late} message(s) whose visibility timeout passed`)
-    const options = { side: 'RPUSH', owner: '', counted: true } as const
+    const options = { side: 'RPUSH', owner: '', count: 'lost' } as const
     const lost = await restorer.restore(found.toReversed(), options)
     return found.length === 0 ? 1 : found.length - lost.length
   }
@@ -141,8 +141,8 @@ export class Sweeper {
     const gone = await run(client, MISS, [unackedOwners], [settings.ownerGrace, ...missing])
     const sort = async (held: readonly Restored[]): Promise<readonly Restored[]> => held
     for (const owner of gone as string[]) {
-      const count = await this.giveBack({ owner, counted: true, sort })
-      if (count > 0) logger.info(`Restoring ${count} message(s) of a worker that died`)
+      const total = await this.giveBack({ owner, count: 'lost', sort })
+      if (total > 0) logger.info(`Restoring ${total} message(s) of a worker that died`)
     }
   }
 }

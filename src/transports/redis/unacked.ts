@@ -1,6 +1,6 @@
 /** The deliveries in hand: their leases are renewed, settled, postponed or given back. */
 
-import { encodePostponed } from '../../../protocol/virtual/unacked.ts'
+import { encodePostponed, type Count } from '../../../protocol/virtual/unacked.ts'
 import type { Redis } from '../../redis.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { Batch } from './batch.ts'
@@ -56,8 +56,7 @@ export class Unacked {
   readonly #options: UnackedOptions
   readonly #leases = new Map<string, Lease>()
   readonly #settle: Batch<Lease, Lost>
-  readonly #requeue: Batch<Lease, Lost>
-  readonly #requeueCounted: Batch<Lease, Lost>
+  readonly #requeue: Readonly<Record<Count, Batch<Lease, Lost>>>
   readonly #putBack: Batch<Lease, Lost>
   readonly #postpone: Batch<Postponed, Lost>
   #renewal: NodeJS.Timeout | undefined
@@ -67,8 +66,9 @@ export class Unacked {
   constructor(options: UnackedOptions) {
     this.#options = options
     this.#settle = new Batch((leases) => this.#runSettle(leases, this.#owner))
-    this.#requeue = new Batch((leases) => this.giveBack(leases, 'LPUSH'))
-    this.#requeueCounted = new Batch((leases) => this.giveBack(leases, 'LPUSH', true))
+    const requeue = (count: Count): Batch<Lease, Lost> =>
+      new Batch((leases) => this.giveBack(leases, 'LPUSH', count))
+    this.#requeue = { keep: requeue('keep'), more: requeue('more'), none: requeue('none') }
     this.#putBack = new Batch((leases) => this.giveBack(leases, 'RPUSH'))
     this.#postpone = new Batch((items) => this.#runPostpone(items))
   }
@@ -99,9 +99,8 @@ export class Unacked {
   }
 
   /** To the end of the line, as kombu does for `reject(requeue=True)`. */
-  requeue(lease: Lease, counted: boolean): Promise<boolean> {
-    const batch = counted ? this.#requeueCounted : this.#requeue
-    return batch.add(lease).then((lost) => !lost.has(lease.tag))
+  requeue(lease: Lease, count: Count): Promise<boolean> {
+    return this.#requeue[count].add(lease).then((lost) => !lost.has(lease.tag))
   }
 
   /** To the front, as it was never handed over; those of one turn in the order that they came in. */
@@ -133,13 +132,8 @@ export class Unacked {
 
   /** Resolves when all that was asked for is done. */
   async idle(): Promise<void> {
-    const batches = [
-      this.#settle,
-      this.#requeue,
-      this.#requeueCounted,
-      this.#putBack,
-      this.#postpone,
-    ]
+    const requeues = Object.values(this.#requeue)
+    const batches = [this.#settle, ...requeues, this.#putBack, this.#postpone]
     await Promise.all(batches.map((batch) => batch.idle()))
   }
 
@@ -157,14 +151,14 @@ export class Unacked {
     )
     if (owner !== undefined) {
       const sort = this.#sorter(id, leases)
-      await sweeper.giveBack({ owner: id, counted: false, sort })
+      await sweeper.giveBack({ owner: id, count: 'keep', sort })
     }
     const rest = leases.filter((lease) => lease.state !== 'settled')
     await this.giveBack(rest, 'RPUSH')
   }
 
   /** Gives leases back, the first one to be served first; resolves to the tags that were not ours any more. */
-  async giveBack(leases: readonly Lease[], side: Side, counted = false): Promise<Lost> {
+  async giveBack(leases: readonly Lease[], side: Side, count: Count = 'keep'): Promise<Lost> {
     const { client, settings, restorer } = this.#options
     const lost = new Set<string>()
     const ordered = side === 'RPUSH' ? leases.toReversed() : leases
@@ -179,7 +173,7 @@ export class Unacked {
         if (typeof entry === 'string') found.push({ tag, score, queue, entry })
         else lost.add(tag)
       }
-      const options = { side, owner: this.#owner, counted }
+      const options = { side, owner: this.#owner, count }
       for (const tag of await restorer.restore(found, options)) lost.add(tag)
       for (const tag of tags) this.#leases.delete(tag)
     }

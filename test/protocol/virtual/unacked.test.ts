@@ -4,7 +4,15 @@ import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { DecodeError } from '../../../protocol/errors.ts'
 import { dumps } from '../../../protocol/serialization/json.ts'
-import { decodeUnacked, encodeUnacked, markRedelivered } from '../../../protocol/virtual/unacked.ts'
+import {
+  countInHeader,
+  decodeUnacked,
+  encodePostponed,
+  encodeUnacked,
+  isPostponed,
+  markRedelivered,
+  type Count,
+} from '../../../protocol/virtual/unacked.ts'
 import { captureNames, commands } from '../captures.ts'
 
 describe('the record of a delivery in hand', () => {
@@ -16,6 +24,14 @@ describe('the record of a delivery in hand', () => {
     }
     expect(decodeUnacked(encodeUnacked(record))).to.deep.equal(record)
     expect(encodeUnacked(record)).to.equal(`[${record.raw}, "\\u00e9\\"", ""]`)
+  })
+
+  it("says that the message is in nobody's hand, to us only", () => {
+    const text = encodePostponed('{"a": 1.0}', 'é')
+    expect(isPostponed(text)).to.equal(true)
+    expect(isPostponed(encodeUnacked(decodeUnacked(text)))).to.equal(false)
+    expect(decodeUnacked(text)).to.deep.equal({ raw: '{"a": 1.0}', exchange: '', routingKey: 'é' })
+    expect(JSON.parse(text)).to.deep.equal([{ a: 1 }, '', 'é'])
   })
 
   it('may be written without blanks, or with more of them', () => {
@@ -40,6 +56,27 @@ describe('the record of a delivery in hand', () => {
     it(`is refused when it is '${text}'`, () => {
       expect(() => decodeUnacked(text)).to.throw(DecodeError)
     })
+  }
+})
+
+describe('the count in an envelope', () => {
+  const CASES: readonly [count: Count, before: string, after: string][] = [
+    ['more', '{"headers": {}}', '{"headers": {"n": 1}}'],
+    ['more', '{"headers": {"a": 1.0}}', '{"headers": {"a": 1.0, "n": 1}}'],
+    ['more', '{"headers": {"n": 1, "a": {"n": 7}}}', '{"headers": {"n": 2, "a": {"n": 7}}}'],
+    ['more', '{"headers": {"n":9 }, "n": 5}', '{"headers": {"n":10 }, "n": 5}'],
+    ['more', '{"headers": {"n": "many"}}', '{"headers": {"n": 1}}'],
+    ['more', '{"headers": {"n": -4}}', '{"headers": {"n": 1}}'],
+    ['more', '{"headers": {"n": 12345678901234567890}}', '{"headers": {"n": 1}}'],
+    ['more', '{"headers": null}', '{"headers": null}'],
+    ['more', 'garbage', 'garbage'],
+    ['none', '{"headers": {"n": 3}}', '{"headers": {"n": 0}}'],
+    ['none', '{"headers": {"a": 1}}', '{"headers": {"a": 1}}'],
+    ['keep', '{"headers": {"n": 3}}', '{"headers": {"n": 3}}'],
+  ]
+  for (const [count, before, after] of CASES) {
+    it(`'${count}' makes ${after} of ${before}`, () =>
+      expect(countInHeader(before, 'n', count)).to.equal(after))
   }
 })
 
