@@ -1,17 +1,29 @@
 /** No backend: what a task returns is kept nowhere, and asking for it says so. */
 
 import type { ResultMeta } from '../../protocol/result.ts'
-import { ResultDisabledError } from '../errors.ts'
+import { NotSupported, ResultDisabledError } from '../errors.ts'
 import type { BackendCapabilities, ResultBackend, Unsubscribe } from '../results/backend.ts'
 
 /** @see celery 5.6, backends/base.py, `E_NO_BACKEND` */
 const NO_BACKEND =
   'No result backend is configured.\nPlease see the documentation for more information.'
 
+/** @see celery 5.6, backends/base.py, `E_CHORD_NO_BACKEND` */
+const NO_CHORDS = `Starting chords requires a result backend to be configured.
+
+Note that a group chained with a task is also upgraded to be a chord,
+as this pattern requires synchronization.
+
+Result backends that supports chords: Redis, Database, Memcached, and more.`
+
 /** @see celery 5.6, backends/base.py, `DisabledBackend` */
 export class DisabledBackend implements ResultBackend {
   readonly capabilities: BackendCapabilities = { persistent: false, nativeJoin: false }
   readonly address = 'disabled://'
+
+  get groups(): never {
+    throw new NotSupported(NO_CHORDS)
+  }
 
   async start(): Promise<void> {}
 

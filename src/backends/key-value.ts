@@ -15,6 +15,9 @@ export interface KeyValue {
   encode(meta: ResultMeta): Buffer
   /** @throws DecodeError, ContentDisallowed */
   decode(raw: Buffer, taskId: string): ResultMeta
+  /** Any value, by the same serializer. */
+  dumps(value: unknown): Buffer
+  loads(raw: Buffer): unknown
 }
 
 /**
@@ -27,15 +30,16 @@ export function keyValue(deps: BackendDeps): KeyValue {
   const limits = resultLimits(deps.codec.limits)
   const { contentType, contentEncoding } = serializers.get(deps.resultSerializer)
   const prefix = deps.transportOptions['globalKeyprefix']
+  const dumps = (value: unknown): Buffer => serializers.dumps(value, deps.resultSerializer).body
+  const loads = (body: Buffer): unknown =>
+    serializers.loads({ body, contentType, contentEncoding }, deps.accept, limits)
   return {
     keys: resultKeys(typeof prefix === 'string' ? prefix : ''),
     expires: Math.max(0, Math.trunc(deps.resultExpires ?? 0)),
-    encode: (meta) => serializers.dumps(encodeMeta(meta), deps.resultSerializer).body,
-    decode: (body, taskId) =>
-      decodeMeta(
-        serializers.loads({ body, contentType, contentEncoding }, deps.accept, limits),
-        taskId,
-      ),
+    encode: (meta) => dumps(encodeMeta(meta)),
+    decode: (body, taskId) => decodeMeta(loads(body), taskId),
+    dumps,
+    loads,
   }
 }
 

@@ -3,10 +3,16 @@
 import type { ResultMeta } from '../../protocol/result.ts'
 import { SUCCESS } from '../../protocol/states.ts'
 import type { CeleryError } from '../errors.ts'
-import type { BackendCapabilities, ResultBackend, Unsubscribe } from '../results/backend.ts'
+import type {
+  BackendCapabilities,
+  GroupStore,
+  ResultBackend,
+  Unsubscribe,
+} from '../results/backend.ts'
 import { Waiters } from '../results/waiters.ts'
 import type { BackendDeps } from './deps.ts'
 import { keyValue, pendingMeta, unreadable, type KeyValue } from './key-value.ts'
+import { groupMemory, MemoryGroups, type GroupMemory } from './memory/groups.ts'
 
 /** What is kept at most, in one memory; the oldest goes first. */
 const MAX_VALUES = 100_000
@@ -19,17 +25,22 @@ interface Value {
 }
 
 /** One memory: what was stored in it, and who hears of more. */
-interface Memory {
+interface Memory extends GroupMemory {
   readonly values: Map<string, Value>
   readonly listeners: Set<(taskId: string, raw: Buffer) => void>
 }
 
 const memories = new Map<string, Memory>()
 
+function newMemory(): Memory {
+  return { values: new Map(), listeners: new Set(), ...groupMemory() }
+}
+
 /** Results are kept as bytes, so that what no serializer can write fails here, too. */
 export class MemoryBackend implements ResultBackend {
   readonly capabilities: BackendCapabilities = { persistent: true, nativeJoin: true }
   readonly address: string
+  readonly groups: GroupStore
   readonly #name: string
   readonly #keyValue: KeyValue
   readonly #waiters = new Waiters()
@@ -39,6 +50,7 @@ export class MemoryBackend implements ResultBackend {
     this.address = url
     this.#name = (url.split('://')[1] ?? '').replace(/\/$/, '')
     this.#keyValue = keyValue(deps)
+    this.groups = new MemoryGroups(() => this.#memory, this.#keyValue)
   }
 
   async start(): Promise<void> {}
@@ -92,7 +104,7 @@ export class MemoryBackend implements ResultBackend {
   }
 
   get #memory(): Memory {
-    const memory = memories.get(this.#name) ?? { values: new Map(), listeners: new Set() }
+    const memory = memories.get(this.#name) ?? newMemory()
     memories.set(this.#name, memory)
     return memory
   }

@@ -5,10 +5,16 @@ import type { ResultMeta } from '../../protocol/result.ts'
 import { openRedis, type RedisConnectOptions } from '../redis.ts'
 import { parseRedisUrl } from '../runtime/redis-url.ts'
 import { deadline, type RetryPolicy } from '../runtime/retry.ts'
-import type { BackendCapabilities, ResultBackend, Unsubscribe } from '../results/backend.ts'
+import type {
+  BackendCapabilities,
+  GroupStore,
+  ResultBackend,
+  Unsubscribe,
+} from '../results/backend.ts'
 import type { CeleryError } from '../errors.ts'
 import { retryPolicy, type BackendDeps } from './deps.ts'
 import { keyValue, pendingMeta, unreadable, type KeyValue } from './key-value.ts'
+import { RedisGroups } from './redis/groups.ts'
 import { RedisLink } from './redis/link.ts'
 import { ResultReader } from './redis/reader.ts'
 import { ResultSubscriber } from './redis/subscriber.ts'
@@ -23,6 +29,7 @@ const CLOSE_TIMEOUT = 5
 export class RedisBackend implements ResultBackend {
   readonly capabilities: BackendCapabilities = { persistent: true, nativeJoin: true }
   readonly address: string
+  readonly groups: GroupStore
   readonly #keyValue: KeyValue
   readonly #link: RedisLink
   readonly #writer: ResultWriter
@@ -42,6 +49,14 @@ export class RedisBackend implements ResultBackend {
       serializer: deps.resultSerializer,
     })
     this.#reader = new ResultReader(this.#link)
+    this.groups = new RedisGroups({
+      link: this.#link,
+      writer: this.#writer,
+      reader: this.#reader,
+      keyValue: this.#keyValue,
+      serializer: deps.resultSerializer,
+      ordered: deps.transportOptions['resultChordOrdered'] !== false,
+    })
     this.#subscriber = new ResultSubscriber({
       link: link(url, options, policy, deps),
       read: (key) => this.#reader.read(key),

@@ -3,7 +3,7 @@
 import { resultLimits, type Limits } from '../../protocol/limits.ts'
 import type { Message } from '../../protocol/message.ts'
 import { decodeMeta, encodeRpcMeta, type ResultMeta } from '../../protocol/result.ts'
-import { CeleryError, OperationalError } from '../errors.ts'
+import { CeleryError, NotSupported, OperationalError } from '../errors.ts'
 import type { Connection } from '../messaging/connection.ts'
 import { Consumer } from '../messaging/consumer.ts'
 import type { Queue } from '../messaging/entity.ts'
@@ -27,6 +27,14 @@ const DECLARE_TIMEOUT = 30
 const PUBLISH_TIMEOUT = 60
 /** The longest that RabbitMQ lets a queue live unused, in milliseconds. */
 const MAX_EXPIRES_MS = 2 ** 32 - 1
+
+/** @see celery 5.6, backends/rpc.py, `E_NO_CHORD_SUPPORT` */
+const NO_CHORDS = `The "rpc" result backend does not support chords!
+
+Note that a group chained with a task is also upgraded to be a chord,
+as this pattern requires synchronization.
+
+Result backends that supports chords: Redis, Database, Memcached, and more.`
 
 interface Pending {
   resolve(): void
@@ -59,6 +67,10 @@ export class RpcBackend implements ResultBackend {
     this.#deps = deps
     this.#policy = retryPolicy(deps)
     this.#limits = resultLimits(deps.codec.limits)
+  }
+
+  get groups(): never {
+    throw new NotSupported(NO_CHORDS)
   }
 
   async start(): Promise<void> {}

@@ -1,24 +1,32 @@
-/** One after another: the first is sent, and carries the rest in reverse. */
+/** One after another: the first is sent, and carries the rest in reverse; a group with a successor is a chord. */
 
 import type { SignatureDict } from '../../protocol/signature.ts'
 import { CeleryError } from '../../protocol/errors.ts'
-import { indexOption, listOf, merge, mergeOptions, textOption, withLinks } from './call.ts'
-import { notSupported, tasksOf, type Kind, type Recursion } from './kind.ts'
-import type { FreezeOptions, Frozen, Given, PlannedResult } from './plan.ts'
+import { indexOption, listOf, merge, mergeOptions, textOption } from './call.ts'
+import type { Kind, Recursion } from './kind.ts'
+import { withCallbacks, withErrbacks } from './links.ts'
+import {
+  withAncestor,
+  type FreezeOptions,
+  type Frozen,
+  type Given,
+  type PlannedResult,
+} from './plan.ts'
+import { chordOf, tasksOf } from './primitives.ts'
 
 export const chain: Kind = {
   /** Freezes every task; the chain stands for its last one. */
   freeze(signature, options, recursion) {
     const steps = prepare(signature, { args: [], kwargs: {}, options: {} }, options, recursion)
     const tasks = steps.map((step) => step.signature).toReversed()
-    const id = options.taskId === undefined ? {} : { task_id: options.taskId }
+    const result = lastOf(steps)
     return {
       signature: {
         ...signature,
         kwargs: { ...signature.kwargs, tasks },
-        options: { ...signature.options, ...id },
+        options: { ...signature.options, task_id: result.id },
       },
-      result: lastOf(steps),
+      result,
     }
   },
 
@@ -30,19 +38,19 @@ export const chain: Kind = {
     const steps = prepare(signature, { ...given, args }, frozenBy(all), recursion, link_error)
     const result = lastOf(steps)
     const linked = steps.map((step, index) =>
-      index === 0 ? withLinks(step.signature, 'link', link) : step.signature,
+      index === 0 ? withCallbacks(step.signature, link) : step.signature,
     )
     const first = linked.pop()
     if (first === undefined) throw emptyChain()
     const rest = recursion.environment.useLink
       ? {}
       : { chain: [...listOf(options['chain']), ...linked] }
-    const { calls } = recursion.plan(first, {
+    const plan = recursion.plan(first, {
       args: [],
       kwargs: {},
       options: { ...options, ...rest },
     })
-    return { calls, result }
+    return { ...plan, result }
   },
 }
 
@@ -58,23 +66,18 @@ const TAKEN = new Set([
 ])
 
 function frozenBy(options: Readonly<Record<string, unknown>>): FreezeOptions {
-  const taskId = textOption(options, 'task_id')
-  const rootId = textOption(options, 'root_id')
-  const groupId = textOption(options, 'group_id')
-  const groupIndex = indexOption(options, 'group_index')
-  const chord = options['chord'] as SignatureDict | null | undefined
   return {
-    ...(taskId === undefined ? {} : { taskId }),
-    ...(rootId === undefined ? {} : { rootId }),
-    ...(groupId === undefined ? {} : { groupId }),
-    ...(groupIndex === undefined ? {} : { groupIndex }),
-    ...(chord === null || chord === undefined ? {} : { chord }),
+    taskId: textOption(options, 'task_id'),
+    rootId: textOption(options, 'root_id'),
+    groupId: textOption(options, 'group_id'),
+    groupIndex: indexOption(options, 'group_index'),
+    chord: (options['chord'] ?? undefined) as SignatureDict | undefined,
   }
 }
 
 /**
- * The steps, last first: nested chains are spliced in, a group of one is its task, the first takes the
- * given arguments, and only the last takes the chain's own id, group and chord.
+ * The steps, last first: nested chains are spliced in, a group of one is its task, one with a successor
+ * a chord; the first takes the given arguments, and only the last the chain's own id, group and chord.
  *
  * @see celery 5.6, canvas.py, `_chain.prepare_steps`
  */
@@ -85,28 +88,34 @@ function prepare(
   recursion: Recursion,
   linkError?: unknown,
 ): readonly Frozen[] {
-  const { rootId } = options
-  const notLast: FreezeOptions = rootId === undefined ? {} : { rootId }
+  const { environment } = recursion
   const tasks = flatten(tasksOf(signature))
   const steps: Frozen[] = []
   for (const [back, task] of tasks.toReversed().entries()) {
     const isFirst = back === tasks.length - 1
     const complete = isFirst ? merge(task, { ...given, options: {} }) : task
-    const frozen = recursion.freeze(complete, back === 0 ? options : notLast)
-    const next = recursion.environment.useLink ? steps.at(-1)?.signature : undefined
-    const linked = withLinks(frozen.signature, 'link', next)
-    steps.push({ ...frozen, signature: withLinks(linked, 'link_error', linkError) })
+    const step = asHeader(complete, steps)
+    const frozen = recursion.freeze(step, back === 0 ? options : { rootId: options.rootId })
+    const next = environment.useLink ? steps.at(-1)?.signature : undefined
+    const linked = withCallbacks(frozen.signature, next)
+    steps.push({ ...frozen, signature: withErrbacks(linked, linkError, environment) })
   }
   return steps
 }
 
-/** Chains within chains become one; what this release cannot send within a chain is refused. */
+/** A group that something follows is the header of a chord with that as its body, in the place of both. */
+function asHeader(task: SignatureDict, steps: Frozen[]): SignatureDict {
+  const next = task.subtask_type === 'group' ? steps.pop() : undefined
+  return next === undefined ? task : { ...chordOf(task, next.signature), args: task.args }
+}
+
+/** Chains within chains become one, and a group of one is its task. @see celery 5.6, canvas.py, `maybe_unroll_group` */
 function flatten(tasks: readonly SignatureDict[]): readonly SignatureDict[] {
   return tasks.flatMap((task) => {
     if (task.subtask_type === 'chain') return flatten(unchain(task))
-    if (task.subtask_type === 'group') return flatten([unroll(task)])
-    if (task.subtask_type === 'chord') throw notSupported('a chord within a chain')
-    return [task]
+    if (task.subtask_type !== 'group') return [task]
+    const [only, ...more] = tasksOf(task)
+    return only === undefined || more.length > 0 ? [task] : flatten([only])
   })
 }
 
@@ -121,23 +130,16 @@ export function unchain(signature: SignatureDict): readonly SignatureDict[] {
   const { link, link_error: linkError } = signature.options
   const tasks = tasksOf(signature).flatMap(unchain)
   return tasks.map((task, index) => {
-    const guarded = withLinks(task, 'link_error', linkError)
-    return index === tasks.length - 1 ? withLinks(guarded, 'link', link) : guarded
+    const guarded = withErrbacks(task, linkError, {})
+    return index === tasks.length - 1 ? withCallbacks(guarded, link) : guarded
   })
-}
-
-/** @see celery 5.6, canvas.py, `maybe_unroll_group` */
-function unroll(group: SignatureDict): SignatureDict {
-  const [only, ...more] = tasksOf(group)
-  if (only === undefined || more.length > 0) throw notSupported('a group within a chain')
-  return only
 }
 
 /** The result of the last task, each with the one before as its parent. */
 function lastOf(steps: readonly Frozen[]): PlannedResult {
   const result = steps
     .toReversed()
-    .reduce<PlannedResult | null>((parent, step) => ({ ...step.result, parent }), null)
+    .reduce<PlannedResult | null>((parent, step) => withAncestor(step.result, parent), null)
   if (result === null) throw emptyChain()
   return result
 }

@@ -2,64 +2,115 @@
 
 import type { SignatureDict } from '../../protocol/signature.ts'
 import { mergeOptions, textOption } from './call.ts'
-import { tasksOf, type Kind, type Recursion } from './kind.ts'
-import type { FreezeOptions, Frozen, PlannedResult } from './plan.ts'
+import type { Kind, Recursion } from './kind.ts'
+import type { FreezeOptions, Frozen, Given, Plan, PlannedResult } from './plan.ts'
+import { tasksOf } from './primitives.ts'
 
 export const group: Kind = {
+  /**
+   * At the end of a chain in a chord's header it takes the id of that chord's group, so that its
+   * members are parts. Members get the id of a group of their own only when they are sent.
+   *
+   * @see celery 5.6, canvas.py, `group._freeze_group_tasks`
+   */
   freeze(signature, options, recursion) {
-    const id =
-      textOption(signature.options, 'task_id') ?? options.taskId ?? recursion.environment.nextId()
-    const members = freezeMembers(tasksOf(signature), { ...options, groupId: id }, recursion)
+    const { taskId, rootId = null, parentId = null, groupId, groupIndex, chord } = options
+    const id = textOption(signature.options, 'task_id') ?? groupId ?? taskId
+    const ownId = id ?? recursion.environment.nextId()
+    const members = freezeMembers(tasksOf(signature), { ...options, groupId }, recursion)
+    const frozen: Record<string, unknown> = { ...signature.options, task_id: ownId }
+    if (groupId !== undefined) frozen['group_id'] = groupId
+    if (chord !== undefined) frozen['chord'] = chord
+    if (groupIndex !== undefined) frozen['group_index'] = groupIndex
     const tasks = members.map((member) => member.signature)
     return {
       signature: {
         ...signature,
         kwargs: { ...signature.kwargs, tasks },
-        options: { ...signature.options, task_id: id },
+        options: {
+          ...frozen,
+          root_id: frozen['root_id'] ?? rootId,
+          parent_id: frozen['parent_id'] ?? parentId,
+        },
       },
-      result: resultOf(
-        id,
+      result: groupResult(
+        ownId,
         members.map((member) => member.result),
       ),
     }
   },
 
-  /** @see celery 5.6, canvas.py, `group.apply_async`, `_prepared` and `_apply_tasks` */
+  /**
+   * The chord that its members are parts of has its size already: to tell another, as Celery does
+   * here, would have it run too early, or never.
+   *
+   * @see celery 5.6, canvas.py, `group.apply_async`, `_prepared` and `_apply_tasks`
+   */
   plan(signature, given, recursion) {
-    const { task_id, root_id, ...options } = mergeOptions(signature.options, given.options)
+    const {
+      task_id,
+      root_id,
+      group_id: _group,
+      group_index: _index,
+      chord,
+      ...options
+    } = mergeOptions(signature.options, given.options)
+    const { tasks: _, ...kwargs } = signature.kwargs
     const id = typeof task_id === 'string' ? task_id : recursion.environment.nextId()
-    const shared = { groupId: id, ...(typeof root_id === 'string' ? { rootId: root_id } : {}) }
-    const members = freezeMembers(tasksOf(signature), shared, recursion)
-    const plans = members.map((member) =>
-      recursion.plan(member.signature, { ...given, options: { ...options, add_to_parent: false } }),
-    )
-    return {
-      calls: plans.flatMap((plan) => plan.calls),
-      result: resultOf(
-        id,
-        plans.map((plan) => plan.result),
-      ),
+    const shared = {
+      groupId: id,
+      rootId: typeof root_id === 'string' ? root_id : undefined,
+      chord: (chord ?? undefined) as SignatureDict | undefined,
     }
+    const members = freezeMembers(tasksOf(signature), shared, recursion)
+    const args = [...given.args, ...signature.args]
+    const { result, ...sent } = planMembers(
+      id,
+      members,
+      { args, kwargs: { ...kwargs, ...given.kwargs }, options },
+      recursion,
+    )
+    return { ...sent, result, ...(options['add_to_parent'] === false ? {} : { started: result }) }
   },
 }
 
-/** Groups within groups become one, each counting its members anew, as Celery does. */
-function freezeMembers(
+/** Groups within groups become one. @see celery 5.6, canvas.py, `group._freeze_unroll` */
+export function freezeMembers(
   tasks: readonly SignatureDict[],
-  { groupId, rootId }: Pick<FreezeOptions, 'groupId' | 'rootId'>,
+  { groupId, rootId, parentId, chord }: FreezeOptions,
   recursion: Recursion,
 ): readonly Frozen[] {
-  const shared = {
-    ...(groupId === undefined ? {} : { groupId }),
-    ...(rootId === undefined ? {} : { rootId }),
-  }
-  return tasks.flatMap((task, groupIndex) =>
-    task.subtask_type === 'group'
-      ? freezeMembers(tasksOf(task), shared, recursion)
-      : [recursion.freeze(task, { ...shared, groupIndex })],
-  )
+  return tasks
+    .flatMap(ungroup)
+    .map((task, groupIndex) =>
+      recursion.freeze(task, { groupId, rootId, parentId, chord, groupIndex }),
+    )
 }
 
-function resultOf(id: string, members: readonly PlannedResult[]): PlannedResult {
+/** Sends frozen members with the same options; they are the children of nobody but their group. */
+export function planMembers(
+  id: string,
+  members: readonly Frozen[],
+  given: Given,
+  recursion: Recursion,
+): Omit<Plan, 'started'> {
+  const options = { ...given.options, add_to_parent: false }
+  const plans = members.map((member) => recursion.plan(member.signature, { ...given, options }))
+  const chords = plans.flatMap((plan) => plan.chords ?? [])
+  return {
+    calls: plans.flatMap((plan) => plan.calls),
+    result: groupResult(
+      id,
+      plans.map((plan) => plan.result),
+    ),
+    ...(chords.length === 0 ? {} : { chords }),
+  }
+}
+
+function ungroup(task: SignatureDict): readonly SignatureDict[] {
+  return task.subtask_type === 'group' ? tasksOf(task).flatMap(ungroup) : [task]
+}
+
+function groupResult(id: string, members: readonly PlannedResult[]): PlannedResult {
   return { id, parent: null, members }
 }

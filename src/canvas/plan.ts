@@ -19,10 +19,20 @@ export interface PlannedResult {
   readonly members?: readonly PlannedResult[]
 }
 
+/** A chord whose header is among the calls. Its size must be known before one of its parts ends. */
+export interface PlannedChord {
+  /** How many parts end before its body runs. */
+  readonly size: number
+  readonly header: PlannedResult
+}
+
 export interface Plan {
   readonly calls: readonly PlannedCall[]
-  /** What the caller gets: the last of a chain, the group of a group. */
+  /** What the caller gets: the last of a chain, the group of a group, the body of a chord. */
   readonly result: PlannedResult
+  readonly chords?: readonly PlannedChord[]
+  /** The group that it starts: the child of the task that sends it, in place of the members. */
+  readonly started?: PlannedResult
 }
 
 /** What a caller adds to a signature: arguments go before its own, options win over its own. */
@@ -32,16 +42,27 @@ export interface Given {
   readonly options: WireOptions
 }
 
+/** Adds what came before to the first of a line of results. */
+export function withAncestor(result: PlannedResult, ancestor: PlannedResult | null): PlannedResult {
+  const line: PlannedResult[] = []
+  for (let at: PlannedResult | null = result; at !== null; at = at.parent) line.push(at)
+  return line.reduceRight<PlannedResult>(
+    (parent, at) => ({ ...at, parent: at.parent === null ? ancestor : parent }),
+    result,
+  )
+}
+
 export const NOTHING_GIVEN: Given = { args: [], kwargs: {}, options: {} }
 
 /** How a signature is given its ids before it is sent. @see celery 5.6, canvas.py, `Signature.freeze` */
 export interface FreezeOptions {
-  readonly taskId?: string
-  readonly rootId?: string
-  readonly parentId?: string
-  readonly groupId?: string
-  readonly groupIndex?: number
-  readonly chord?: SignatureDict
+  readonly taskId?: string | undefined
+  readonly rootId?: string | undefined
+  readonly parentId?: string | undefined
+  readonly groupId?: string | undefined
+  readonly groupIndex?: number | undefined
+  /** The body of the chord that it is a part of. */
+  readonly chord?: SignatureDict | undefined
 }
 
 /** A signature with its ids, and the result that it will make. */
@@ -58,4 +79,6 @@ export interface PlanEnvironment {
   readonly replyTo: string
   /** Join the tasks of a chain by `link`, as task protocol 1 must. @default false */
   readonly useLink?: boolean
+  /** Whether the errbacks of a chord are also those of its header. @default false */
+  readonly errbacksOnHeader?: boolean
 }

@@ -4,8 +4,9 @@ import { CeleryError } from '../../protocol/errors.ts'
 import type { SignatureDict } from '../../protocol/signature.ts'
 import { call } from './call.ts'
 import { chain } from './chain.ts'
+import { chord } from './chord.ts'
 import { group } from './group.ts'
-import { notSupported, type Kind, type Recursion } from './kind.ts'
+import type { Kind, Recursion } from './kind.ts'
 import {
   NOTHING_GIVEN,
   type FreezeOptions,
@@ -19,6 +20,7 @@ import {
 const KINDS = new Map<string, Kind>([
   ['chain', chain],
   ['group', group],
+  ['chord', chord],
 ])
 
 /** Which messages to send for a signature, with which ids. */
@@ -52,7 +54,6 @@ function kindOf({ subtask_type: type, task }: SignatureDict): Kind {
   if (type === null || type === undefined) return call
   const kind = KINDS.get(type)
   if (kind !== undefined) return kind
-  if (type === 'chord') throw notSupported('a chord')
   throw new CeleryError(
     'ERR_NOT_SUPPORTED',
     `'${task}' is a signature of the unknown type '${type}': register its type with the worker that sends it`,

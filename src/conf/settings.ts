@@ -86,7 +86,7 @@ export const SETTINGS = {
    * TLS: true, or Node's TLS options, or Python's file names (`ca_certs`, `certfile`, `keyfile`).
    */
   broker_use_ssl: { type: 'any', default: false },
-  /** Whether a channel that failed makes the worker connect again; ours always does. */
+  /** Whether a worker survives errors of a channel; ours always does, and opens another. */
   broker_channel_error_retry: { type: 'bool', default: false, status: 'foreign' },
   /** Checks of the heartbeat in its interval. */
   broker_heartbeat_checkrate: { type: 'float', default: 3, status: 'foreign' },
@@ -209,7 +209,7 @@ export const SETTINGS = {
   /** Store STARTED when a task begins. */
   task_track_started: { type: 'bool', default: false },
   /** `link_error` of a chord also for the tasks of its header. */
-  task_allow_error_cb_on_chord_header: { type: 'bool', default: false, status: 'later' },
+  task_allow_error_cb_on_chord_header: { type: 'bool', default: false },
   /** Re-raise Python's tracebacks (tblib). */
   task_remote_tracebacks: { type: 'bool', default: false, status: 'foreign' },
 
@@ -242,9 +242,9 @@ export const SETTINGS = {
     status: 'later',
   },
   /** Seconds between two looks at a chord where the backend cannot count. */
-  result_chord_retry_interval: { type: 'seconds', default: 1, status: 'later' },
+  result_chord_retry_interval: { type: 'seconds', default: 1 },
   /** Seconds to collect the results of a chord's header. */
-  result_chord_join_timeout: { type: 'seconds', default: 3, status: 'later' },
+  result_chord_join_timeout: { type: 'seconds', default: 3 },
   /** Try again when the backend fails; ours always does, as `retry_policy` of its options says. */
   result_backend_always_retry: { type: 'bool', default: false, status: 'foreign' },
   /** How often; null is without end. */
@@ -262,7 +262,9 @@ export const SETTINGS = {
 
   /** How many tasks run at a time; null is the number of cores. */
   worker_concurrency: { type: 'int', default: null },
-  /** `async` (many at a time in one process) or `solo`; `prefork` and `threads` later. */
+  /**
+   * `async` (many at a time in one process), `solo` (one), `prefork` (child processes) or `threads`.
+   */
   worker_pool: { type: 'string', default: 'async' },
   /** Messages fetched ahead for each that can run; 0 is no limit. */
   worker_prefetch_multiplier: { type: 'int', default: 4 },
@@ -303,21 +305,21 @@ export const SETTINGS = {
   },
   /** The file that revoked ids are kept in. */
   worker_state_db: { type: 'string', default: null },
-  /** Seconds until a dead child counts as lost. */
+  /** Seconds until a dead child counts as lost; ours is lost at once. */
   worker_lost_wait: {
     type: 'seconds',
     default: 10,
     old: 'CELERYD_WORKER_LOST_WAIT',
-    status: 'later',
+    status: 'foreign',
   },
-  /** KiB after which a child is replaced. */
-  worker_max_memory_per_child: { type: 'int', default: null, status: 'later' },
-  /** Tasks after which a child is replaced. */
-  worker_max_tasks_per_child: { type: 'int', default: null, status: 'later' },
+  /** KiB after which a child of the pool is replaced, once its task is done. */
+  worker_max_memory_per_child: { type: 'int', default: null },
+  /** Tasks after which a child of the pool is replaced. */
+  worker_max_tasks_per_child: { type: 'int', default: null },
   /** Allow the remote command `pool_restart`. */
   worker_pool_restarts: { type: 'bool', default: false },
-  /** Seconds for a child to start. */
-  worker_proc_alive_timeout: { type: 'seconds', default: 4, status: 'later' },
+  /** Seconds for a child of the pool to load the app; 60 when it is not given. */
+  worker_proc_alive_timeout: { type: 'seconds', default: 4 },
   /** Look for quorum queues, and do as they need. */
   worker_detect_quorum_queues: { type: 'bool', default: true, status: 'later' },
   /** Colours in the log. */

@@ -1,7 +1,7 @@
 /** The port to a result backend: store what came of a task, read it, and hear of it as it changes. */
 
 import type { CeleryError } from '../../protocol/errors.ts'
-import type { ResultMeta } from '../../protocol/result.ts'
+import type { ChordPart, ResultMeta, ResultTuple } from '../../protocol/result.ts'
 
 /** What a worker stores of one task, all of it ready for the wire. */
 export interface StoreOptions {
@@ -21,8 +21,38 @@ export interface BackendCapabilities {
   readonly nativeJoin: boolean
 }
 
+/** A part of a chord that has ended, and where it stands in the header. */
+export interface ReturnedPart extends ChordPart {
+  readonly groupId: string
+  /** Null goes behind all others. */
+  readonly groupIndex: number | null
+}
+
+/** What a backend keeps of groups: their members, and which parts of a chord have ended. */
+export interface GroupStore {
+  /** Keeps the members of a group. */
+  save(group: ResultTuple): Promise<void>
+  /** Undefined when nobody saved it. */
+  restore(groupId: string): Promise<ResultTuple | undefined>
+  forget(groupId: string): Promise<void>
+  /** How many parts a chord has; told before the last of them is sent. */
+  setChordSize(groupId: string, size: number): Promise<void>
+  /** So many more parts, while it runs. */
+  addToChord(groupId: string, parts: number): Promise<void>
+  /**
+   * Counts a part: a task that ends twice counts once, the last time. When all have ended, it gives
+   * them all, in the order of the header, to this caller alone: to another only when this one
+   * has not said in time that the chord is over, and at once to the same task when it ends again.
+   */
+  onChordPartReturn(part: ReturnedPart): Promise<readonly ChordPart[] | undefined>
+  /** Its body is sent, or failed: what was counted is deleted. */
+  endChord(groupId: string): Promise<void>
+}
+
 export interface ResultBackend {
   readonly capabilities: BackendCapabilities
+  /** There when the capabilities say `nativeJoin`. @throws NotSupported, in the words of Celery, elsewhere */
+  readonly groups?: GroupStore
   /** The address without its password: for the banner and errors. */
   readonly address: string
   /** Opens what it needs; before the first store or subscription it is called by them. */

@@ -1,59 +1,56 @@
 /** Celery's own tasks, which every worker has: those that senders of 5.x publish. */
 
-import { readSignature, type SignatureDict } from '../../protocol/signature.ts'
-import { NotRegistered } from '../errors.ts'
 import { arityOf } from './binding.ts'
-import { callTask } from './eager.ts'
+import { CANVAS } from './builtins/canvas.ts'
+import { MAPS } from './builtins/maps.ts'
+import { unlockChord } from './builtins/unlock-chord.ts'
 import type { TaskHost } from './host.ts'
-import { resolveOptions } from './options.ts'
+import { resolveOptions, type TaskOptions } from './options.ts'
 import type { TaskDefinition } from './registry.ts'
 import type { Run } from './run.ts'
 
-type Builtin = (run: Run) => unknown
+interface Builtin {
+  readonly run: (run: Run) => unknown
+  readonly options?: (conf: TaskHost['conf']) => TaskOptions
+}
 
-/** @see celery 5.6, app/builtins.py */
+/** @see celery 5.6, app/builtins.py; `celery.ping` is in contrib/testing/tasks.py */
 const BUILTINS: Readonly<Record<string, Builtin>> = {
   /** Our backends expire what they store by themselves. */
-  'celery.backend_cleanup': () => null,
+  'celery.backend_cleanup': { run: () => null },
 
-  'celery.accumulate': ({ request: { args, kwargs } }) => {
-    const index = kwargs['index']
-    return typeof index === 'number' ? args.at(index) : args
+  /** Sent by `celery.contrib.testing`, which waits for the answer before its tests begin. */
+  'celery.ping': { run: () => 'pong' },
+
+  'celery.accumulate': { run: accumulate },
+  'celery.map': { run: MAPS.map },
+  'celery.starmap': { run: MAPS.starmap },
+  'celery.chunks': { run: MAPS.chunks },
+  'celery.group': { run: CANVAS.group },
+  'celery.chain': { run: CANVAS.chain },
+  'celery.chord': { run: CANVAS.chord, options: () => ({ ignoreResult: false }) },
+
+  'celery.chord_unlock': {
+    run: unlockChord,
+    options: (conf) => ({
+      maxRetries: null,
+      ignoreResult: true,
+      defaultRetryDelay: conf.resultChordRetryInterval,
+    }),
   },
-
-  'celery.map': (run) => forEach(run, (item) => [item]),
-
-  'celery.starmap': (run) => forEach(run, (item) => item as readonly unknown[]),
 }
 
-/** Runs the inner task's function for each item, in this very run: one result for all. */
-async function forEach(
-  run: Run,
-  argsOf: (item: unknown) => readonly unknown[],
-): Promise<readonly unknown[]> {
-  const { signature, items } = mapped(run)
-  const task = run.host.tasks.get(signature.task)
-  if (task === undefined) throw new NotRegistered(signature.task)
-  const results: unknown[] = []
-  for (const item of items) results.push(await callTask(run.host, task, argsOf(item)))
-  return results
-}
-
-function mapped({ request: { task, args, kwargs } }: Run): {
-  readonly signature: SignatureDict
-  readonly items: readonly unknown[]
-} {
-  const inner = kwargs['task'] ?? args[0]
-  const items = kwargs['it'] ?? args[1]
-  if (!Array.isArray(items)) throw new TypeError(`${task} needs a list in its argument 'it'`)
-  return { signature: readSignature(inner, 'task'), items }
+function accumulate({ request: { args, kwargs } }: Run): unknown {
+  const index = kwargs['index']
+  return typeof index === 'number' ? args.at(index) : args
 }
 
 export function registerBuiltins(host: TaskHost): void {
-  for (const [name, run] of Object.entries(BUILTINS)) host.tasks.register(builtin(host, name, run))
+  for (const [name, task] of Object.entries(BUILTINS))
+    host.tasks.register(builtin(host, name, task))
 }
 
-function builtin(host: TaskHost, name: string, run: Builtin): TaskDefinition {
+function builtin(host: TaskHost, name: string, { run, options: own }: Builtin): TaskDefinition {
   let options: TaskDefinition['options'] | undefined
   return {
     name,
@@ -61,7 +58,7 @@ function builtin(host: TaskHost, name: string, run: Builtin): TaskDefinition {
     takesRequest: true,
     arity: arityOf(() => {}, false),
     get options() {
-      options ??= resolveOptions({}, host.conf)
+      options ??= resolveOptions(own?.(host.conf) ?? {}, host.conf)
       return options
     },
   }

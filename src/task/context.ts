@@ -2,6 +2,7 @@
 
 import type { TaskState } from '../../protocol/states.ts'
 import type { Retry } from '../errors.ts'
+import type { AsyncResult } from '../results/async-result.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { TaskRequest } from './request.ts'
 import type { CallOptions, SignatureLike } from './sender.ts'
@@ -59,4 +60,13 @@ export interface TaskContext {
    * @see celery 5.6, app/task.py, `Task.replace`
    */
   replace(signature: SignatureLike): Promise<never>
+
+  /**
+   * Sends one task more in the header of the chord that this one is a part of: its body waits for that
+   * one too, and gets its result beside this one's.
+   *
+   * @throws Error when this task is no part of a chord, NotSupported when the backend cannot count
+   * @see celery 5.6, app/task.py, `Task.add_to_chord`
+   */
+  addToChord(signature: SignatureLike): Promise<AsyncResult>
 }

@@ -4,10 +4,18 @@ import { fromWireOptions, toWireOptions } from '../../protocol/call-options.ts'
 import { CeleryError } from '../../protocol/errors.ts'
 import type { ResultTuple } from '../../protocol/result.ts'
 import { readSignature, type SignatureDict } from '../../protocol/signature.ts'
-import type { Given, Plan, PlanEnvironment, PlannedCall, PlannedResult } from '../canvas/plan.ts'
+import type {
+  Given,
+  Plan,
+  PlanEnvironment,
+  PlannedCall,
+  PlannedChord,
+  PlannedResult,
+} from '../canvas/plan.ts'
 import { plan } from '../canvas/planner.ts'
 import { NotSupported } from '../errors.ts'
 import { AsyncResult } from '../results/async-result.ts'
+import type { GroupStore } from '../results/backend.ts'
 import { dateOf, secondsOf } from '../runtime/duration.ts'
 import { currentTask, inherit, noteChild } from './current.ts'
 import type { TaskHost } from './host.ts'
@@ -40,13 +48,58 @@ export async function sendSignature<R>(
   signal?: AbortSignal,
 ): Promise<AsyncResult<R>> {
   const planned = planFor(host, signature, given)
-  const local = signal === undefined ? {} : { signal }
-  const sent = await Promise.all(planned.calls.map((call) => sendCall(host, call, local)))
-  noteGroup(planned.result)
-  const [first] = sent
+  const [first] = await sendPlan(host, planned, signal)
   if (first?.id === planned.result.id && planned.result.parent === null)
     return first as AsyncResult<R>
   return resultOf<R>(host, planned.result)
+}
+
+/** The same; gives the tuple of the result, as a task returns it. */
+export async function startSignature(
+  host: TaskHost,
+  signature: SignatureDict,
+  given: Partial<Given> = {},
+): Promise<ResultTuple> {
+  const planned = planFor(host, signature, given)
+  await sendPlan(host, planned)
+  return tupleOf(planned.result)
+}
+
+/** What waits for others to end is known to the backend before the first of them is sent. */
+async function sendPlan(
+  host: TaskHost,
+  planned: Plan,
+  signal?: AbortSignal,
+): Promise<readonly AsyncResult[]> {
+  if (planned.chords !== undefined) await openChords(host, planned.chords)
+  else if (planned.calls.some(leadsToChord)) groupsOf(host)
+  const local = signal === undefined ? {} : { signal }
+  const sent = await Promise.all(planned.calls.map((call) => sendCall(host, call, local)))
+  if (planned.started !== undefined) currentTask()?.addTrail(tupleOf(planned.started))
+  return sent
+}
+
+/** The first to send a chain is told when its end could never be reached. */
+function leadsToChord({ options: { chain } }: PlannedCall): boolean {
+  return Array.isArray(chain) && chain.some((step: SignatureDict) => step.subtask_type === 'chord')
+}
+
+/** A header that holds groups is saved: the parts alone do not tell its order. */
+async function openChords(host: TaskHost, chords: readonly PlannedChord[]): Promise<void> {
+  const groups = groupsOf(host)
+  const open = async ({ size, header }: PlannedChord): Promise<void> => {
+    await groups.setChordSize(header.id, size)
+    const isNested = header.members?.some(({ members }) => members !== undefined) ?? false
+    if (isNested) await groups.save(tupleOf(header))
+  }
+  await Promise.all(chords.map(open))
+}
+
+/** @throws NotSupported when the backend cannot count the parts of a chord */
+export function groupsOf({ backend }: TaskHost): GroupStore {
+  const { groups } = backend
+  if (groups !== undefined) return groups
+  throw new NotSupported(`the result backend ${backend.address} does not support chords`)
 }
 
 function sendCall(
@@ -74,7 +127,8 @@ export function asNotSupported(error: unknown): unknown {
 }
 
 export function environmentOf(host: TaskHost): PlanEnvironment {
-  return { nextId: newId, replyTo: host.oid, useLink: host.conf.taskProtocol === 1 }
+  const { taskProtocol, taskAllowErrorCbOnChordHeader: errbacksOnHeader } = host.conf
+  return { nextId: newId, replyTo: host.oid, useLink: taskProtocol === 1, errbacksOnHeader }
 }
 
 /** A handle to a result to come, with its parents. */
@@ -87,13 +141,9 @@ export function resultOf<R>(host: TaskHost, { id, parent }: PlannedResult): Asyn
   return new AsyncResult<R>(id, source, parent === null ? {} : { parent: resultOf(host, parent) })
 }
 
-/** A group is one child: its members are not noted by themselves. */
-function noteGroup(result: PlannedResult): void {
-  if (result.members !== undefined) currentTask()?.addTrail(tupleOf(result))
-}
-
-function tupleOf({ id, members }: PlannedResult): ResultTuple {
-  return [[id, null], members?.map(tupleOf) ?? null]
+export function tupleOf({ id, parent, members }: PlannedResult): ResultTuple {
+  const before = parent === null ? null : tupleOf(parent)
+  return [[id, before], members?.map(tupleOf) ?? null]
 }
 
 /** A handle or plain data as plain data. @throws InvalidTaskError */

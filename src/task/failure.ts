@@ -15,6 +15,7 @@ import {
 } from '../errors.ts'
 import { oneLine } from '../runtime/log.ts'
 import { callErrbacks, returnChordPart } from './callbacks.ts'
+import { returnUnsent } from './chord.ts'
 import { send } from './dispatch.ts'
 import { metaOfSuccessor, storeOptionsOfSuccessor } from './meta.ts'
 import { matches } from './options.ts'
@@ -115,20 +116,28 @@ export async function markAsFailure(run: Run, error: unknown, text: string): Pro
   const stores = run.storesErrors
   if (stores) await run.store(FAILURE, result, traceback)
   run.decided = true
-  returnChordPart(run, FAILURE)
-  if (stores) await failSuccessors(run, result, traceback)
+  if (run.request.embed.chord !== null) await returnChordPart(run, FAILURE, result)
+  if (run.request.embed.chain !== null) await failSuccessors(run, result, stores, traceback)
   if (run.request.embed.errbacks !== null) await callErrbacks(run, error, text)
 }
 
-async function failSuccessors(run: Run, result: unknown, traceback: string | null): Promise<void> {
+/** Those that are parts of a chord are counted in any case: it would wait for them without end. */
+async function failSuccessors(
+  run: Run,
+  result: unknown,
+  stores: boolean,
+  traceback: string | null,
+): Promise<void> {
   const { host, environment } = run
   const facts = { status: FAILURE, result, traceback, now: environment.now }
   const extended = host.conf.resultExtended
   for (const successor of run.request.embed.chain ?? []) {
     const id = successor.options['task_id']
-    if (typeof id !== 'string') continue
-    const meta = metaOfSuccessor(successor, id, { ...facts, extended })
-    await host.backend.store(meta, storeOptionsOfSuccessor(successor.options, id))
+    if (stores && typeof id === 'string') {
+      const meta = metaOfSuccessor(successor, id, { ...facts, extended })
+      await host.backend.store(meta, storeOptionsOfSuccessor(successor.options, id))
+    }
+    await returnUnsent(host, successor, { state: FAILURE, result })
   }
 }
 

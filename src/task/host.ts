@@ -12,8 +12,11 @@ export interface HostSettings extends TaskSettings {
   readonly taskAlwaysEager: boolean
   readonly taskEagerPropagates: boolean
   readonly taskInheritParentPriority: boolean
+  readonly taskAllowErrorCbOnChordHeader: boolean
   readonly taskProtocol: number
   readonly resultExtended: boolean
+  readonly resultChordJoinTimeout: number
+  readonly resultChordRetryInterval: number
   readonly workerDeduplicateSuccessfulTasks: boolean
 }
 

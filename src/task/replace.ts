@@ -1,11 +1,11 @@
 /** A task in the place of another: with its id, its callbacks, its group and the rest of its chain. */
 
-import { withLinks } from '../canvas/call.ts'
 import { unchain } from '../canvas/chain.ts'
+import { withCallbacks, withErrbacks } from '../canvas/links.ts'
 import { freeze } from '../canvas/planner.ts'
-import { tasksOf } from '../canvas/kind.ts'
+import { chainOf, chordOf, tasksOf } from '../canvas/primitives.ts'
 import { signature as makeSignature, type SignatureDict } from '../../protocol/signature.ts'
-import { Ignore, ImproperlyConfigured, NotSupported } from '../errors.ts'
+import { Ignore, ImproperlyConfigured } from '../errors.ts'
 import { dictOf, environmentOf, sendSignature } from './dispatch.ts'
 import type { TaskHost } from './host.ts'
 import type { TaskRequest } from './request.ts'
@@ -35,11 +35,14 @@ export async function replaceBy(
   return error
 }
 
-/** The replacement as it is sent: one task, or a chain that ends as the replaced one did. */
+/**
+ * The replacement as it is sent: one task, or a chain that ends as the replaced one did. A group at its
+ * end becomes a chord, so that there is one task to take the id: its body gives the list of results.
+ */
 function replacementFor(host: TaskHost, request: TaskRequest, by: SignatureDict): SignatureDict {
   refuse(by)
   const nesting = { replaced_task_nesting: request.replacedTaskNesting + 1 }
-  const own = withCallbacks(unchain(by), request)
+  const own = withLinks(host, asChord(unchain(by)), request)
   const frozen = own.map((part, index) =>
     index === own.length - 1 ? asLast(host, part, request) : part,
   )
@@ -50,8 +53,7 @@ function replacementFor(host: TaskHost, request: TaskRequest, by: SignatureDict)
     ...rest.map((part) => withOptions(part, nesting)),
   ]
   const [only] = tasks
-  if (tasks.length === 1 && only !== undefined) return only
-  return makeSignature('celery.chain', [], { tasks }, { subtask_type: 'chain' })
+  return tasks.length === 1 && only !== undefined ? only : chainOf(tasks)
 }
 
 function refuse(by: SignatureDict): void {
@@ -61,21 +63,27 @@ function refuse(by: SignatureDict): void {
   if (by.subtask_type === 'chain' && tasksOf(by).length === 0) {
     throw new ImproperlyConfigured('Cannot replace with an empty chain')
   }
-  if (by.subtask_type === 'group' || by.subtask_type === 'chord') {
-    throw new NotSupported(
-      `a task cannot be replaced by a ${by.subtask_type} in this release: replace it by a task or a chain`,
-    )
-  }
+}
+
+function asChord(parts: readonly SignatureDict[]): readonly SignatureDict[] {
+  const last = parts.at(-1)
+  if (last?.subtask_type !== 'group') return parts
+  return [
+    ...parts.slice(0, -1),
+    chordOf(last, makeSignature('celery.accumulate', [], { index: 0 })),
+  ]
 }
 
 /** The callbacks of the replaced task go to the last, its errbacks to all. */
-function withCallbacks(
+function withLinks(
+  host: TaskHost,
   parts: readonly SignatureDict[],
   { embed }: TaskRequest,
 ): readonly SignatureDict[] {
-  const guarded = parts.map((part) => withLinks(part, 'link_error', embed.errbacks))
+  const environment = environmentOf(host)
+  const guarded = parts.map((part) => withErrbacks(part, embed.errbacks, environment))
   return guarded.map((part, index) =>
-    index === parts.length - 1 ? withLinks(part, 'link', embed.callbacks) : part,
+    index === parts.length - 1 ? withCallbacks(part, embed.callbacks) : part,
   )
 }
 

@@ -4,9 +4,11 @@ import { encodeException } from '../../protocol/python/exception.ts'
 import type { ResultTuple } from '../../protocol/result.ts'
 import { EXCEPTION_STATES, type TaskState } from '../../protocol/states.ts'
 import type { Retry } from '../errors.ts'
+import type { AsyncResult } from '../results/async-result.ts'
 import type { ResultBackend } from '../results/backend.ts'
 import type { SignalSource } from '../runtime/cancellation.ts'
 import type { Logger } from '../runtime/log.ts'
+import { addToChord } from './add-to-chord.ts'
 import { autoretryOptions } from './autoretry.ts'
 import type { RetryOptions, UpdateStateOptions } from './context.ts'
 import { runAs, type RunningTask } from './current.ts'
@@ -155,6 +157,10 @@ export class Run implements RunningTask {
 
   async replace(signature: SignatureLike): Promise<never> {
     throw await replaceBy(this.host, this.request, signature)
+  }
+
+  addToChord(signature: SignatureLike): Promise<AsyncResult> {
+    return addToChord(this.host, this.request, signature)
   }
 
   /** Stores what became of this run; `result` must be ready for the wire. */

@@ -133,7 +133,7 @@ async function succeed(run: Run, value: unknown, runtime: () => number): Promise
     const { embed } = run.request
     if (embed.callbacks !== null || embed.chain !== null) await sendSuccessors(run, storable(value))
     if (run.storesSuccess) await run.store(SUCCESS, storable(value), null)
-    returnChordPart(run, SUCCESS)
+    if (embed.chord !== null) await returnChordPart(run, SUCCESS, storable(value))
   } catch (error) {
     if (!isUnsendable(error)) throw error
     run.retval = error

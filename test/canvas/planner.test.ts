@@ -162,13 +162,16 @@ describe('the plan of a chain', () => {
     expect(chain[0]?.options).not.to.have.property('link_error')
   })
 
-  it('is refused with a typed error where a group or a chord stands in it', () => {
-    const chord = signature('celery.chord', [], {}, { subtask_type: 'chord' })
-    for (const step of [groupOf(ADD(1), ADD(2)), chord]) {
-      expect(() => plan(chainOf([ADD(1, 2), step]), environment([])))
-        .to.throw(/cannot be sent by this release/)
-        .with.property('code', 'ERR_NOT_SUPPORTED')
-    }
+  it('may end with a group, whose members are sent when it is reached', () => {
+    const made = plan(
+      chainOf([ADD(1, 2), groupOf(ADD(3), ADD(4))]),
+      environment(['g', 'c', 'd', 'a']),
+    )
+    expect(made.calls).to.have.length(1)
+    const [group] = chainOfCall(made)
+    expect(group?.subtask_type).to.equal('group')
+    expect(made.result.members?.map(({ id }) => id)).to.deep.equal(['c', 'd'])
+    expect(made.result.parent?.id).to.equal('a')
   })
 
   it('is refused when it is empty', () => {

@@ -2,6 +2,7 @@
 
 import { expect } from 'chai'
 import { signature, type SignatureDict } from '../../protocol/signature.ts'
+import { chordOf } from '../../src/canvas/primitives.ts'
 import { NO_EMBED } from '../../protocol/task/task-message.ts'
 import { fixture, type Fixture } from './fakes.ts'
 
@@ -68,17 +69,30 @@ describe('after a run', () => {
     expect(app.sender.last.options.chain).to.deep.equal([])
   })
 
-  it('fails the task, in clear words, when a chord comes next', async () => {
-    const chord = signature('celery.chord', [], {}, { subtask_type: 'chord' })
-    const outcome = await app.run({ task: 'ok', embed: { ...NO_EMBED, chain: [chord] } })
-    expect(outcome).to.include({ state: 'FAILURE' })
-    expect(app.backend.last.result).to.deep.include({ exc_type: 'NotSupported' })
+  it('fails the task, in clear words, when a chord comes next that is none, or cannot be counted', async () => {
+    const none = signature('celery.chord', [], {}, { subtask_type: 'chord' })
+    const chord = chordOf([signature('a')], signature('sum'))
+    for (const [next, type] of [
+      [none, 'CeleryError'],
+      [chord, 'NotSupported'],
+    ] as const) {
+      const outcome = await app.run({ task: 'ok', embed: { ...NO_EMBED, chain: [next] } })
+      expect(outcome).to.include({ state: 'FAILURE' })
+      expect(app.backend.metas.findLast(({ taskId }) => taskId === 'id-1')?.result).to.deep.include(
+        {
+          exc_type: type,
+        },
+      )
+    }
+    expect(app.sender.sent).to.deep.equal([])
   })
 
-  it('says that it cannot run the body of a chord, and stores the part all the same', async () => {
+  it('says that the body of a chord will not run where nothing counts, and stores the part all the same', async () => {
     await app.run({ task: 'ok', group: 'g', embed: { ...NO_EMBED, chord: signature('sum') } })
     expect(app.backend.last.status).to.equal('SUCCESS')
-    expect(app.logged.join()).to.match(/^error: Task ok\[id-1\] ended as SUCCESS in the header/)
+    expect(app.logged.join()).to.match(
+      /^error: Task id-1 ended as SUCCESS in the header of the chord g, whose body 'sum' will not run/,
+    )
   })
 
   it('lets nobody forge a log line by an id or a name', async () => {

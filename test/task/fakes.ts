@@ -29,8 +29,11 @@ export const SETTINGS: HostSettings = {
   taskAlwaysEager: false,
   taskEagerPropagates: false,
   taskInheritParentPriority: false,
+  taskAllowErrorCbOnChordHeader: false,
   taskProtocol: 2,
   resultExtended: false,
+  resultChordJoinTimeout: 3,
+  resultChordRetryInterval: 1,
   workerDeduplicateSuccessfulTasks: false,
 }
 

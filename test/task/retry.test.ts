@@ -313,12 +313,10 @@ describe('self.replace()', () => {
     expect(app.sender.last.options.chain?.[0]?.options).to.include({ task_id: 'id-1' })
   })
 
-  it('refuses a group, an empty chain and a part of a chord', async () => {
-    const group = signature('celery.group', [], { tasks: [] }, { subtask_type: 'group' })
+  it('refuses an empty chain and a part of a chord', async () => {
     const empty = signature('celery.chain', [], { tasks: [] }, { subtask_type: 'chain' })
     const part = signature('t.add', [], {}, { options: { chord: signature('sum') } })
     for (const [by, type] of [
-      [group, 'NotSupported'],
       [empty, 'ImproperlyConfigured'],
       [part, 'ImproperlyConfigured'],
     ] as const) {

@@ -166,10 +166,15 @@ describe('a chain', () => {
     expect(error).to.be.instanceOf(RangeError)
   })
 
-  it('is refused with NotSupported when it holds what this release cannot send', async () => {
+  it('is refused with NotSupported when it leads to a chord that the backend cannot count', async () => {
     const tasks = [add.s(1, 1).toJSON(), add.s(2, 2).toJSON()]
     const group = makeSignature('celery.group', [], { tasks }, { subtask_type: 'group' })
-    const sig = chain([add.s(1, 2), new Signature(app.host, group)])
+    const sig = chain([
+      add.s(1, 2),
+      new Signature(app.host, group),
+      new Signature(app.host, makeSignature('sum')),
+    ])
     expect(await sig.applyAsync().catch((error: unknown) => error)).to.be.instanceOf(NotSupported)
+    expect(app.sender.sent).to.deep.equal([])
   })
 })

@@ -1,9 +1,9 @@
 /** Stores results on Redis: each with one round trip, many in the same one, none of them twice decided. */
 
-import { createHash } from 'node:crypto'
 import { BackendError, LimitExceeded } from '../../errors.ts'
 import { redisFault, type Redis } from '../../redis.ts'
 import type { RedisLink } from './link.ts'
+import { script } from './script.ts'
 
 /**
  *     KEYS   the tasks' keys
@@ -15,7 +15,7 @@ import type { RedisLink } from './link.ts'
  * Celery reads first and writes MULTI, SETEX, PUBLISH, EXEC then; between the two another worker may
  * write. A stored SUCCESS is final. @see celery 5.6, backends/base.py, `_store_result`
  */
-const STORE = `
+const STORE = script(`
 local ttl, last, success = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 local function store(key, value)
   if success ~= '' then
@@ -34,8 +34,7 @@ end
 local replies = {}
 for i, key in ipairs(KEYS) do replies[i] = store(key, ARGV[i + 3]) end
 return replies
-`
-const STORE_SHA = createHash('sha1').update(STORE).digest('hex')
+`)
 
 /** How a stored SUCCESS is told, without decoding it: where to look and for what. */
 interface SuccessTest {
@@ -178,19 +177,10 @@ export class ResultWriter {
   }
 
   async #send(redis: Redis, batch: readonly Entry[]): Promise<readonly string[]> {
-    const args = [
-      ...batch.map(({ key }) => key),
-      this.#expires,
-      this.#test.last,
-      this.#test.pattern,
-      ...batch.map(({ value }) => value),
-    ]
-    try {
-      return (await redis.evalsha(STORE_SHA, batch.length, ...args)) as readonly string[]
-    } catch (error) {
-      if (redisFault(error) !== 'noscript') throw error
-      return (await redis.eval(STORE, batch.length, ...args)) as readonly string[]
-    }
+    const keys = batch.map(({ key }) => key)
+    const values = batch.map(({ value }) => value)
+    const args = [this.#expires, this.#test.last, this.#test.pattern, ...values]
+    return ((await STORE(redis, keys, args)) as readonly Buffer[]).map(String)
   }
 }
 

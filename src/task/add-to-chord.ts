@@ -1,0 +1,41 @@
+/** One part more for a chord that runs: `self.addToChord()`. */
+
+import { freeze } from '../canvas/planner.ts'
+import { endsOf } from '../canvas/primitives.ts'
+import { ImproperlyConfigured } from '../errors.ts'
+import type { AsyncResult } from '../results/async-result.ts'
+import { dictOf, environmentOf, groupsOf, sendSignature } from './dispatch.ts'
+import type { TaskHost } from './host.ts'
+import type { TaskRequest } from './request.ts'
+import type { SignatureLike } from './sender.ts'
+
+/**
+ * It is counted before it is sent, so that it cannot end uncounted; when it cannot be sent, the chord
+ * waits for it no more.
+ *
+ * @see celery 5.6, app/task.py, `Task.add_to_chord`
+ */
+export async function addToChord(
+  host: TaskHost,
+  { group, groupIndex, rootId, embed }: TaskRequest,
+  added: SignatureLike,
+): Promise<AsyncResult> {
+  if (embed.chord === null || group === null) {
+    throw new ImproperlyConfigured('Current task is not member of any chord')
+  }
+  const groups = groupsOf(host)
+  const { signature } = freeze(dictOf(added), environmentOf(host), {
+    groupId: group,
+    groupIndex: groupIndex ?? undefined,
+    rootId: rootId ?? undefined,
+    chord: embed.chord,
+  })
+  const parts = endsOf(signature).length
+  await groups.addToChord(group, parts)
+  try {
+    return await sendSignature(host, signature)
+  } catch (error) {
+    await groups.addToChord(group, -parts)
+    throw error
+  }
+}
