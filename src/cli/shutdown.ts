@@ -14,9 +14,15 @@ export interface ShutdownOptions {
   readonly exit: (code: number) => void
   /** `SIGQUIT` makes SIGTERM a cold shutdown. @see billiard, common.py, `REMAP_SIGTERM` */
   readonly remapSigterm?: string | undefined
+  /** What SIGHUP starts over; it is not listened to without: a terminal that goes away sends it, too. */
+  readonly commandLine?: string | undefined
+  /** What SIGUSR1 wants to know. */
+  readonly cry: () => string
   /** Told of an end that failed. */
   readonly onError: (error: unknown) => void
 }
+
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1'] as const
 
 type Stage = 'running' | 'warm' | 'cold' | 'hard'
 
@@ -26,14 +32,17 @@ type Stage = 'running' | 'warm' | 'cold' | 'hard'
  *     SIGTERM    warm shutdown, exit code 0; again: nothing more
  *     SIGINT     warm shutdown, exit code 1; again: as SIGQUIT
  *     SIGQUIT    cold shutdown, exit code 1; again: a last chance; again: exits at once
+ *     SIGHUP     warm shutdown, then the same command line once more
+ *     SIGUSR1    says what is going on
  *
- * @see celery 5.6, apps/worker.py, `install_worker_term_handler` to `on_hard_shutdown`
+ * @see celery 5.6, apps/worker.py, `install_worker_term_handler` to `install_cry_handler`
  */
 export class Shutdown {
   readonly #options: ShutdownOptions
   #stage: Stage = 'running'
   #interrupted = false
   #exitcode: number = EX_OK
+  #restarts = false
 
   constructor(options: ShutdownOptions) {
     this.#options = options
@@ -43,9 +52,16 @@ export class Shutdown {
     return this.#exitcode
   }
 
+  /** Whether the command line shall be started over now. */
+  get restarts(): boolean {
+    return this.#restarts && this.#stage === 'warm'
+  }
+
   /** Listens until the returned function is called. */
   install(): () => void {
-    const handlers = (['SIGTERM', 'SIGINT', 'SIGQUIT'] as const).map((sig) => {
+    const { commandLine } = this.#options
+    const wanted = SIGNALS.filter((sig) => sig !== 'SIGHUP' || commandLine !== undefined)
+    const handlers = wanted.map((sig) => {
       const handler = (): void => this.on(sig)
       process.on(sig, handler)
       return () => process.off(sig, handler)
@@ -53,18 +69,27 @@ export class Shutdown {
     return () => handlers.forEach((remove) => remove())
   }
 
-  on(sig: 'SIGTERM' | 'SIGINT' | 'SIGQUIT'): void {
-    const { remapSigterm } = this.#options
+  on(sig: (typeof SIGNALS)[number]): void {
+    const { remapSigterm, cry, say } = this.#options
+    if (sig === 'SIGUSR1') return say(cry())
+    if (sig === 'SIGHUP') return this.#restart()
     if (sig === 'SIGQUIT' || (sig === 'SIGTERM' && remapSigterm === 'SIGQUIT')) {
       return this.#cold(sig)
     }
     if (sig === 'SIGTERM') return this.#warm(sig, EX_OK)
     if (this.#interrupted) return this.#cold(sig)
     this.#interrupted = true
-    this.#options.say(
-      'worker: Hitting Ctrl+C again will initiate cold shutdown, terminating all running tasks!',
-    )
+    say('worker: Hitting Ctrl+C again will initiate cold shutdown, terminating all running tasks!')
     this.#warm(sig, EX_FAILURE)
+  }
+
+  #restart(): void {
+    const { worker, say, commandLine = '' } = this.#options
+    if (this.#stage !== 'running') return
+    say(`Restarting celery worker (${commandLine})`)
+    this.#stage = 'warm'
+    this.#restarts = true
+    this.#run(worker.stop({ sig: 'SIGHUP', exitcode: EX_OK }))
   }
 
   /** Something went wrong that nobody can answer for: ends in order, exit code 1. */
@@ -76,6 +101,7 @@ export class Shutdown {
     if (this.#stage !== 'running' && this.#stage !== 'warm') return
     this.#options.say('worker: Warm shutdown (MainProcess)')
     this.#exitcode = Math.max(this.#exitcode, exitcode)
+    this.#restarts = false
     if (this.#stage === 'warm') return
     this.#stage = 'warm'
     this.#run(this.#options.worker.stop({ ...(sig === undefined ? {} : { sig }), exitcode }))

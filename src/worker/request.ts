@@ -84,6 +84,7 @@ export class Request implements JobHandler<Outcome> {
   readonly #context: RequestContext
   readonly #job = String((jobs += 1))
   #label: string | undefined
+  #startedAt: number | undefined
   #settled = false
   #timedOut = false
   /** The signal that its run was ended with, or shall be as soon as it starts. */
@@ -119,6 +120,11 @@ export class Request implements JobHandler<Outcome> {
     return (this.#label ??= taskLabel(this.message.shadow || this.message.task, this.message.id))
   }
 
+  /** When its run began, in milliseconds since 1970. */
+  get startedAt(): number | undefined {
+    return this.#startedAt
+  }
+
   /** Whether its delivery was answered: an early ack counts when it is on its way. */
   get settled(): boolean {
     return this.#settled
@@ -135,9 +141,10 @@ export class Request implements JobHandler<Outcome> {
 
   /** The early ack is on its way while the task runs: nothing waits for it. */
   onAccepted(pid: number): boolean {
-    const { state, log } = this.#context
+    const { state, log, clock } = this.#context
     if (this.revoked() || (this.policy.acksLate && this.#refused())) return false
     state.accepted(this)
+    this.#startedAt = clock.now()
     if (!this.policy.acksLate) this.#settle('ack')
     this.#limit()
     if (isEnabled(log, 'debug')) log.debug(`Task accepted: ${this.label} pid:${pid}`)

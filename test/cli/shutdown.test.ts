@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { Shutdown } from '../../src/cli/shutdown.ts'
 
 describe('cli/shutdown', () => {
-  const setUp = (remapSigterm?: string) => {
+  const setUp = (remapSigterm?: string, commandLine?: string) => {
     const told: string[] = []
     const worker = {
       stop: async ({ sig }: { sig?: string } = {}) => void told.push(`stop ${sig}`),
@@ -16,6 +16,8 @@ describe('cli/shutdown', () => {
       say: (text) => void told.push(text.replace(/^worker: /, '').slice(0, 20)),
       exit: (code) => void told.push(`exit ${code}`),
       remapSigterm,
+      commandLine,
+      cry: () => 'two tasks run',
       onError: (error) => void told.push(String(error)),
     })
     return { told, shutdown }
@@ -60,6 +62,36 @@ describe('cli/shutdown', () => {
     shutdown.on('SIGTERM')
     expect(told.at(-1)).to.equal('terminate SIGTERM')
     expect(shutdown.exitcode).to.equal(1)
+  })
+
+  it('is warm on SIGHUP, and starts over', () => {
+    const { told, shutdown } = setUp(undefined, 'celeriac -A app worker')
+    shutdown.on('SIGHUP')
+    shutdown.on('SIGHUP')
+    expect(told).to.deep.equal(['Restarting celery wo', 'stop SIGHUP'])
+    expect(shutdown.restarts).to.equal(true)
+  })
+
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
+    it(`does not start over when ${signal} comes too`, () => {
+      const { shutdown } = setUp(undefined, 'celeriac -A app worker')
+      shutdown.on('SIGHUP')
+      shutdown.on(signal)
+      expect(shutdown.restarts).to.equal(false)
+    })
+  }
+
+  it('listens to SIGHUP only when it can start over', () => {
+    const before = process.listenerCount('SIGHUP')
+    const remove = setUp().shutdown.install()
+    expect(process.listenerCount('SIGHUP')).to.equal(before)
+    remove()
+  })
+
+  it('says what is going on on SIGUSR1, and goes on', () => {
+    const { told, shutdown } = setUp()
+    shutdown.on('SIGUSR1')
+    expect(told).to.deep.equal(['two tasks run'])
   })
 
   it('listens until it is told not to', () => {

@@ -13,14 +13,17 @@ import {
   choice,
   commaSeparated,
   EX_FAILURE,
+  EX_OK,
   float,
   integer,
   anything,
   type Action,
   type Reader,
 } from '../command.ts'
+import { cry } from '../cry.ts'
 import { watchEscapes } from '../escapes.ts'
 import { banner, paint, type BannerFacts, type QueueLine } from '../output.ts'
+import { isSupervised, restart } from '../restart.ts'
 import { Shutdown } from '../shutdown.ts'
 
 export interface WorkerCommandOptions {
@@ -102,14 +105,20 @@ export const runWorker: Action<WorkerCommandOptions> = async ({ app, output }, o
     say: (line) => output.echo(`\n${line}`),
     exit: (code) => process.exit(code),
     remapSigterm: process.env['REMAP_SIGTERM'],
+    commandLine: process.stdout.isTTY ? undefined : process.argv.slice(1).join(' '),
+    cry: () => cry(worker, Date.now()),
     onError: (error) => app.log.critical(`Unrecoverable error: ${String(error)}`),
   })
   const forget = [shutdown.install(), watchEscapes(app.log, () => shutdown.fail())]
+  let exitcode: number
   try {
-    return await runUntilClosed(app, worker, shutdown)
+    exitcode = await runUntilClosed(app, worker, shutdown)
   } finally {
     for (const undo of forget) undo()
   }
+  if (exitcode !== EX_OK || !shutdown.restarts || isSupervised()) return exitcode
+  await app.close()
+  return restart()
 }
 
 async function runUntilClosed(app: Celery, worker: Worker, shutdown: Shutdown): Promise<number> {
