@@ -22,7 +22,7 @@ export interface StateDbOptions {
 
 const VERSION = 1
 /** More than a full set of ids of the greatest length. */
-const MAX_BYTES = 2 ** 28
+const MAX_BYTES = 2 ** 27
 /** Milliseconds from the end of one save to the next: what comes meanwhile is saved together. */
 const PAUSE_MS = 500
 /** Milliseconds until a save that failed is tried again. */
@@ -57,7 +57,8 @@ export class StateDb implements Service {
   #saving: Promise<void> | undefined
   #changed = false
   #failing = false
-  #stopped = false
+  /** The file was read: only then it may be written, for it may be another's. */
+  #open = false
 
   constructor(options: StateDbOptions) {
     this.#options = options
@@ -70,9 +71,8 @@ export class StateDb implements Service {
     try {
       await deadline(this.#load(), TIMEOUT, tooLong)
       state.onRevoked = () => this.#onRevoked()
+      this.#open = true
     } catch (error) {
-      // Nor is it written: it may be another's.
-      this.#stopped = true
       log.warning(`statedb: Cannot read '${path}', going on without it: ${reason(error)}`)
     }
   }
@@ -80,8 +80,8 @@ export class StateDb implements Service {
   /** Saves for the last time. */
   async stop(): Promise<void> {
     const { log, path, state } = this.#options
-    if (this.#stopped) return
-    this.#stopped = true
+    if (!this.#open) return
+    this.#open = false
     state.onRevoked = () => {}
     this.#cancel?.()
     try {
@@ -128,7 +128,7 @@ export class StateDb implements Service {
   #saveIn(ms: number): void {
     this.#cancel = this.#clock.after(ms, () => {
       this.#cancel = undefined
-      if (this.#changed && !this.#stopped) this.#saving = this.#save()
+      if (this.#changed && this.#open) this.#saving = this.#save()
     })
   }
 
@@ -146,7 +146,7 @@ export class StateDb implements Service {
       this.#failing = true
     }
     this.#saving = undefined
-    if (!this.#stopped) this.#saveIn(this.#failing ? RETRY_MS : PAUSE_MS)
+    if (this.#open) this.#saveIn(this.#failing ? RETRY_MS : PAUSE_MS)
   }
 
   /** To another file first, which then takes the place of the old one. */
