@@ -193,8 +193,8 @@ export class TimeLimitExceeded extends CeleryError {
 /** The process that ran the task is gone. @see billiard.exceptions.WorkerLostError */
 export class WorkerLostError extends CeleryError {
   readonly excModule = 'billiard.exceptions'
-  constructor(message: string) {
-    super('ERR_WORKER_LOST', message)
+  constructor(message: string, options?: CeleryErrorOptions) {
+    super('ERR_WORKER_LOST', message, options)
   }
 }
 

@@ -67,9 +67,7 @@ type Exports = Readonly<Record<string, unknown>>
 
 async function load(module: string, cwd: string): Promise<Exports> {
   const url = locate(module, cwd)
-  if (url === undefined) {
-    throw new ImproperlyConfigured(`${UNABLE}The module ${module} was not found.`)
-  }
+  if (url === undefined) throw notFound(module)
   try {
     return (await import(url)) as Exports
   } catch (error) {
@@ -88,6 +86,18 @@ function textOf(error: unknown): string {
       ? '\nThis Node does not read TypeScript: start it with NODE_OPTIONS="--import tsx", or name the compiled .js file.'
       : ''
   return `${error.stack ?? error.message}${advice}`
+}
+
+/** The URL of the file of an app, which may end in `.ts`. @throws ImproperlyConfigured when there is none */
+export function locateApp(name: string, cwd: string): string {
+  const { module } = split(name)
+  const url = locate(module, cwd)
+  if (url === undefined) throw notFound(module)
+  return url
+}
+
+function notFound(module: string): ImproperlyConfigured {
+  return new ImproperlyConfigured(`${UNABLE}The module ${module} was not found.`)
 }
 
 /** The URL of a module: a file, a directory, Python's dotted form of either, or an installed package. */

@@ -8,6 +8,8 @@ import type { Output } from './output.ts'
 export interface CommandContext {
   readonly output: Output
   readonly app: Celery
+  /** What `-A` says. */
+  readonly appName: string | undefined
 }
 
 /** One command of `celeriac`; answers with its exit code. */

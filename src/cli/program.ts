@@ -127,7 +127,7 @@ async function carryOut(
   }
   const app = await appOf(globals.app)
   try {
-    return await run({ app, output }, options as never, args)
+    return await run({ app, appName: globals.app, output }, options as never, args)
   } finally {
     await app.close()
   }

@@ -21,7 +21,11 @@ export interface ConsoleLoggerOptions {
    * @default CELERY_LOG_LEVEL of the environment, which `celeriac worker -l` sets; else 'warning'
    */
   readonly level?: LogLevel
-  /** Stands for Python's process name. @default 'MainProcess' */
+  /**
+   * Stands for Python's process name.
+   *
+   * @default CELERY_PROCESS_NAME of the environment, which a child of a pool sets; else 'MainProcess'
+   */
   readonly processName?: string
   /** @default process.stderr.write */
   readonly write?: (line: string) => void
@@ -38,7 +42,7 @@ export function consoleLogger(options: ConsoleLoggerOptions = {}): Logger {
   const threshold = LOG_LEVELS.indexOf(options.level ?? levelOf(process.env) ?? 'warning')
   const write = options.write ?? ((line: string): void => void process.stderr.write(line))
   const now = options.now ?? ((): Date => new Date())
-  const processName = options.processName ?? 'MainProcess'
+  const processName = options.processName ?? process.env['CELERY_PROCESS_NAME'] ?? 'MainProcess'
   const at = (level: LogLevel, rank: number): ((message: string) => void) => {
     if (rank < threshold) return SILENT[level]
     return (message) =>

@@ -1,7 +1,7 @@
 /** What a worker needs of its app, as a port: the app itself fits. */
 
 import type { Codec } from '../../protocol/codec.ts'
-import type { Settings } from '../conf/settings.ts'
+import type { SettingName, Settings } from '../conf/settings.ts'
 import type { Mailbox } from '../control/mailbox.ts'
 import type { Connection } from '../messaging/connection.ts'
 import type { Queue } from '../messaging/entity.ts'
@@ -13,6 +13,8 @@ import type { Tracer } from '../task/trace.ts'
 
 export interface WorkerHost {
   readonly conf: Settings
+  /** The names of the settings that are not at their default. */
+  configured(): readonly SettingName[]
   readonly tasks: TaskRegistry
   readonly codec: Codec
   readonly log: Logger

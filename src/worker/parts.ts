@@ -1,22 +1,21 @@
 /** Makes the parts of a worker from its options and the app's settings, and ties them together. */
 
-import { Node, type NodeOptions } from '../control/node.ts'
 import type { Connection } from '../messaging/connection.ts'
 import type { Delivery } from '../messaging/transport.ts'
 import type { ResultBackend } from '../results/backend.ts'
-import { MONOTONIC_CLOCK, SYSTEM_CLOCK, type Clock } from '../runtime/clock.ts'
+import { SYSTEM_CLOCK } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/log.ts'
 import { defaultNodename, hostFormat } from '../runtime/nodename.ts'
 import type { Outcome, TaskRequest } from '../task/request.ts'
 import { Announcer } from './announcer.ts'
-import { makePanel } from './commands/panel.ts'
 import { Consumer } from './consumer.ts'
 import type { WorkerHost } from './host.ts'
 import { LagMonitor } from './lag.ts'
 import { guarded } from './log-line.ts'
+import { makeOperations, type Operations, type OperationsOptions } from './operations.ts'
+import type { ChildrenOptions } from './pool/children.ts'
 import { openPool, planPool, type PoolPlan } from './pool/open.ts'
 import type { Pool } from './pool/pool.ts'
-import { RateLimits } from './rate-limit.ts'
 import type { Request } from './request.ts'
 import { revokedBounds } from './revoked.ts'
 import { Settlements } from './settlement.ts'
@@ -25,7 +24,7 @@ import { Strategy, type StrategyContext } from './strategy.ts'
 import { TimeLimits } from './time-limit.ts'
 import { Verdicts } from './verdict.ts'
 
-export interface WorkerOptions {
+export interface WorkerOptions extends OperationsOptions, ChildrenOptions {
   /** The node name: `w1`, `w1@%h`. @default 'celery@<this host>' */
   readonly hostname?: string
   /** Consume these only; unknown ones are made. @default all of the settings */
@@ -34,18 +33,12 @@ export interface WorkerOptions {
   readonly excludeQueues?: readonly string[]
   /** Tasks at a time. @default workerConcurrency, else the number of CPUs */
   readonly concurrency?: number
-  /** `async` or `solo`. @default workerPool */
+  /** `async`, `solo`, `prefork` or `threads`. @default workerPool */
   readonly pool?: string
   /** Messages to fetch for each of those; 0 is no limit. @default workerPrefetchMultiplier */
   readonly prefetchMultiplier?: number
-  /** Seconds until a task is told to end, when neither it nor its message says. @default taskSoftTimeLimit */
-  readonly softTimeLimit?: number
-  /** Seconds until a task is ended. @default taskTimeLimit */
-  readonly timeLimit?: number
   /** @default the app's */
   readonly log?: Logger
-  /** For points in time: eta and expires. */
-  readonly clock?: Clock
 }
 
 /** What the parts tell the worker. */
@@ -53,9 +46,11 @@ export interface Hooks {
   onDelivery(delivery: Delivery): void
   onLost(): void
   onFailed(error: Error): void
+  /** A remote command asked for it. */
+  onShutdown(): void
 }
 
-export interface Parts {
+export interface Parts extends Operations {
   readonly hostname: string
   readonly plan: PoolPlan
   readonly log: Logger
@@ -65,8 +60,6 @@ export interface Parts {
   readonly strategy: Strategy
   readonly consumer: Consumer
   readonly lag: LagMonitor
-  /** Hears remote commands, when the settings allow it. */
-  readonly node: Node | undefined
 }
 
 /** Nothing is opened here. */
@@ -74,14 +67,18 @@ export function makeParts(host: WorkerHost, options: WorkerOptions, hooks: Hooks
   const log = guarded(options.log ?? host.log)
   const hostname = hostFormat(defaultNodename(options.hostname))
   const clock = options.clock ?? SYSTEM_CLOCK
-  const plan = planPool(
-    options.pool ?? host.conf.workerPool,
-    options.concurrency ?? host.conf.workerConcurrency ?? undefined,
-  )
+  const plan = planOf(host, options)
   const state = new WorkerState<Request>(clock, revokedBounds(process.env))
   const settlements = new Settlements(log, clock)
   const tracer = host.tracer(hostname)
-  const pool = openPool(plan, (job, source) => tracer(job.payload as TaskRequest, source))
+  const children = {
+    host,
+    options,
+    hostname,
+    log,
+    onFailed: (error: Error) => hooks.onFailed(error),
+  }
+  const pool = openPool(plan, (job, source) => tracer(job.payload as TaskRequest, source), children)
   const connection = host.connectionForRead()
   const consumer = makeConsumer(host, options, { ...hooks, plan, log, connection })
   const backend = (): ResultBackend => host.backend
@@ -89,15 +86,30 @@ export function makeParts(host: WorkerHost, options: WorkerOptions, hooks: Hooks
   const { prefetch } = consumer
   settlements.onSettled = () => consumer.settled()
   const holdLimit = (): number => connection.capabilities.holdLimit
-  const rateLimits = makeRateLimits(host, options)
   const countsDeliveries = (queue: string): boolean => countsFor(host, connection, queue)
+  const multiplier = multiplierOf(host, options)
+  const common = { hostname, plan, pool, prefetch, multiplier, connection, state, verdicts, log }
+  const onShutdown = (): void => hooks.onShutdown()
+  const operations = makeOperations(host, options, { ...common, onShutdown })
+  const { rateLimits } = operations
   const carried = { log, hostname, clock, state, settlements, pool, prefetch, holdLimit }
   const shared = { ...carried, countsDeliveries, verdicts, rateLimits }
   const strategy = new Strategy(strategyContext(host, options, shared))
   const lag = new LagMonitor({ log, running: () => labels(state.active) })
-  const panel = makePanel({ state, verdicts, log })
-  const node = makeNode(host, { hostname, connection, panel, log })
-  return { hostname, plan, log, state, pool, settlements, strategy, consumer, lag, node }
+  const core = { hostname, plan, log, state, pool, settlements, strategy, consumer, lag }
+  return { ...core, ...operations }
+}
+
+/** A pool that autoscales begins with the least. @see celery 5.6, worker/components.py, `Pool` */
+function planOf({ conf }: WorkerHost, options: WorkerOptions): PoolPlan {
+  const concurrency = options.concurrency ?? conf.workerConcurrency ?? undefined
+  const { autoscale } = options
+  const first = autoscale === undefined ? concurrency : Math.max(autoscale[1], 1)
+  return planPool(options.pool ?? conf.workerPool, first)
+}
+
+function multiplierOf({ conf }: WorkerHost, options: WorkerOptions): number {
+  return options.prefetchMultiplier ?? conf.workerPrefetchMultiplier
 }
 
 /** RabbitMQ counts in quorum queues, and in no others. */
@@ -107,35 +119,23 @@ function countsFor({ queues }: WorkerHost, { capabilities }: Connection, name: s
   return queue?.arguments?.['x-queue-type'] === 'quorum'
 }
 
-/** @throws ImproperlyConfigured when a task has a rate limit that is none */
-function makeRateLimits({ conf, tasks }: WorkerHost, { clock }: WorkerOptions): RateLimits {
-  const rateLimits = new RateLimits({
-    clock: clock ?? MONOTONIC_CLOCK,
-    rateOf: (task) => tasks.get(task)?.options.rateLimit ?? null,
-    enabled: !conf.workerDisableRateLimits,
-  })
-  rateLimits.check(tasks.names())
-  return rateLimits
-}
-
-function makeNode(host: WorkerHost, options: Omit<NodeOptions, 'mailbox'>): Node | undefined {
-  if (!host.conf.workerEnableRemoteControl) return undefined
-  return new Node({ ...options, mailbox: host.control.mailbox })
-}
-
 function makeConsumer(
   host: WorkerHost,
   options: WorkerOptions,
-  { plan, log, ...hooks }: Hooks & Pick<Parts, 'plan' | 'log'> & Pick<NodeOptions, 'connection'>,
+  {
+    plan,
+    log,
+    ...hooks
+  }: Hooks & Pick<Parts, 'plan' | 'log'> & { readonly connection: Connection },
 ): Consumer {
   const { conf, queues } = host
   const { broker: retry, startup } = retries(conf)
-  const multiplier = options.prefetchMultiplier ?? conf.workerPrefetchMultiplier
+  const multiplier = multiplierOf(host, options)
   queues.select(options.queues ?? [])
   return new Consumer({
     ...hooks,
     queues: queues.deselect(options.excludeQueues ?? []),
-    prefetchCount: plan.concurrency * multiplier,
+    prefetchCount: (options.autoscale?.[0] ?? plan.concurrency) * multiplier,
     prefetchMultiplier: multiplier,
     reducesPrefetch: conf.workerEnablePrefetchCountReduction,
     etaTaskLimit: conf.workerEtaTaskLimit,

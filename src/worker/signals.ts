@@ -16,6 +16,11 @@ export interface ShuttingDownEvent extends WorkerEvent {
   readonly exitcode: number
 }
 
+/** A process or a thread of the pool `prefork` or `threads`. */
+export interface ProcessEvent extends WorkerEvent {
+  readonly pid: number
+}
+
 export interface RejectedEvent {
   readonly message: Message
   readonly error: Error
@@ -34,6 +39,15 @@ export const workerReady: Signal<WorkerEvent> = new Signal('workerReady')
 export const workerShuttingDown: Signal<ShuttingDownEvent> = new Signal('workerShuttingDown')
 /** Everything is closed. */
 export const workerShutdown: Signal<WorkerEvent> = new Signal('workerShutdown')
+/** The pool is about to start a child, or another one; heard in the worker's own process. */
+export const workerBeforeCreateProcess: Signal<WorkerEvent> = new Signal(
+  'workerBeforeCreateProcess',
+)
+/** A child has loaded the app and runs no task yet; heard there. */
+export const workerProcessInit: Signal<ProcessEvent> = new Signal('workerProcessInit')
+/** A child was told to end, and closes the app next; heard there, but not when it is killed. */
+export const workerProcessShutdown: Signal<ProcessEvent & { readonly exitcode: number }> =
+  new Signal('workerProcessShutdown')
 /** A valid call of a known task has come; its sender is the worker. */
 export const taskReceived: Signal<{ readonly request: TaskRequest }> = new Signal('taskReceived')
 /** A task was discarded; its sender is the task's name. */

@@ -34,6 +34,8 @@ export interface WorkerCommandOptions {
   readonly autoscale?: AutoscaleRange
   readonly statedb?: string
   readonly pool?: string
+  readonly maxTasksPerChild?: number
+  readonly maxMemoryPerChild?: number
   readonly timeLimit?: number
   readonly softTimeLimit?: number
   readonly queues?: readonly string[]
@@ -47,7 +49,7 @@ export function defineWorker(command: Command): void {
   command.description('Start worker instance.').usage('[OPTIONS]')
   addOption(command, '-n, --hostname <text>', "Set custom hostname (e.g., 'w1@%h').", anything)
   addOption(command, '-l, --loglevel <level>', 'Logging level.', logLevel)
-  addOption(command, '-O, --optimization <profile>', IGNORED, choice(['default', 'fair']))
+  addOption(command, '-O, --optimization <profile>', FAIR, choice(['default', 'fair']))
   addOption(
     command,
     '--prefetch-multiplier <prefetch multiplier>',
@@ -63,6 +65,18 @@ export function defineWorker(command: Command): void {
   addOption(command, '--autoscale <max,min>', AUTOSCALE, autoscale)
   addOption(command, '-S, --statedb <path>', 'File that revoked tasks are kept in.', anything)
   addOption(command, '-P, --pool <pool>', 'Pool implementation.', choice(POOL_NAMES))
+  addOption(
+    command,
+    '--max-tasks-per-child <integer>',
+    'Tasks that a child of the pool runs before it is replaced.',
+    integer,
+  )
+  addOption(
+    command,
+    '--max-memory-per-child <integer>',
+    'KiB of memory that a child may have taken before it is replaced.',
+    integer,
+  )
   addOption(command, '--time-limit <float>', 'Hard time limit (in seconds) for tasks.', float)
   addOption(command, '--soft-time-limit <float>', 'Soft time limit (in seconds) for tasks.', float)
   addOption(command, '-Q, --queues <comma separated list>', 'Consume these only.', commaSeparated)
@@ -86,6 +100,9 @@ export function defineWorker(command: Command): void {
 
 const AUTOSCALE = 'Grow and shrink the pool: the most and the least tasks at a time.'
 
+const FAIR =
+  'Accepted: a child always gets a task only when it has finished its last, as with fair.'
+
 /** This worker sends no events and hears no others, so that there is nothing to leave out. */
 const IGNORED = 'Accepted for the sake of scripts; has no effect.'
 
@@ -94,10 +111,13 @@ export function prepareWorker({ loglevel = 'warning' }: WorkerCommandOptions): v
   process.env['CELERY_LOG_LEVEL'] = loglevel
 }
 
-export const runWorker: Action<WorkerCommandOptions> = async ({ app, output }, options) => {
+export const runWorker: Action<WorkerCommandOptions> = async (
+  { app, appName, output },
+  options,
+) => {
   if (options.include !== undefined) app.conf.include = [...app.conf.include, ...options.include]
   await importModules(app)
-  const worker = new Worker(app, workerOptions(options))
+  const worker = new Worker(app, { ...workerOptions(options), ...childrenOf(appName, options) })
   if (!output.quiet) output.echo(paint(banner(factsOf(app, worker, options)), 'cyan', output.color))
   if (options.taskEvents === true) app.log.warning('-E has no effect: this release sends no events')
   const shutdown = new Shutdown({
@@ -137,6 +157,14 @@ function workerOptions(options: WorkerCommandOptions): WorkerOptions {
   const { prefetchMultiplier, timeLimit, softTimeLimit, autoscale, statedb: stateDb } = options
   const plan = { hostname, queues, excludeQueues, concurrency, pool, prefetchMultiplier }
   return present({ ...plan, autoscale, stateDb, timeLimit, softTimeLimit })
+}
+
+/** Where the children of the pool find the app, and when they are replaced. */
+function childrenOf(
+  app: string | undefined,
+  { maxTasksPerChild, maxMemoryPerChild }: WorkerCommandOptions,
+): WorkerOptions {
+  return present({ app, importModules: true, maxTasksPerChild, maxMemoryPerChild })
 }
 
 function factsOf(app: Celery, worker: Worker, { loglevel }: WorkerCommandOptions): BannerFacts {

@@ -1,14 +1,14 @@
 /** The pool in this process: N jobs at a time on one event loop; `solo` is N = 1. */
 
 import { Cancellation, type SignalSource } from '../../runtime/cancellation.ts'
+import { JobQueue } from './job-queue.ts'
 import type { Job, JobHandler, Pool, PoolInfo, Runner } from './pool.ts'
 
-/** One job on its way, and the next one that waits. */
+/** One job on its way. */
 interface Run<Outcome> {
   readonly job: Job
   readonly handler: JobHandler<Outcome>
   readonly cancellation: Cancellation
-  next: Run<Outcome> | undefined
 }
 
 /**
@@ -18,11 +18,9 @@ interface Run<Outcome> {
 export class AsyncPool<Outcome> implements Pool<Outcome> {
   readonly #runner: Runner<Outcome>
   readonly #runs = new Set<Run<Outcome>>()
+  readonly #queue = new JobQueue<Run<Outcome>>()
   readonly #implementation: string
   #size: number
-  #waiting = 0
-  #first: Run<Outcome> | undefined
-  #last: Run<Outcome> | undefined
   #stopped = false
   #onIdle: (() => void)[] = []
 
@@ -41,7 +39,7 @@ export class AsyncPool<Outcome> implements Pool<Outcome> {
   }
 
   get waiting(): number {
-    return this.#waiting
+    return this.#queue.size
   }
 
   async start(): Promise<void> {
@@ -57,12 +55,14 @@ export class AsyncPool<Outcome> implements Pool<Outcome> {
 
   submit(job: Job, handler: JobHandler<Outcome>): void {
     if (this.#stopped) return handler.onDropped()
-    this.#push({ job, handler, cancellation: new Cancellation(), next: undefined })
+    this.#queue.push({ job, handler, cancellation: new Cancellation() })
     this.#pump()
   }
 
   flush(): void {
-    for (let run = this.#shift(); run !== undefined; run = this.#shift()) run.handler.onDropped()
+    for (let run = this.#queue.shift(); run !== undefined; run = this.#queue.shift()) {
+      run.handler.onDropped()
+    }
   }
 
   grow(n: number): void {
@@ -95,7 +95,7 @@ export class AsyncPool<Outcome> implements Pool<Outcome> {
 
   #pump(): void {
     while (this.#runs.size < this.#size) {
-      const run = this.#shift()
+      const run = this.#queue.shift()
       if (run === undefined) return
       if (run.handler.onAccepted(process.pid)) this.#start(run)
     }
@@ -132,21 +132,5 @@ export class AsyncPool<Outcome> implements Pool<Outcome> {
     this.#pump()
     if (this.#runs.size > 0 || this.#onIdle.length === 0) return
     for (const resolve of this.#onIdle.splice(0)) resolve()
-  }
-
-  #push(run: Run<Outcome>): void {
-    if (this.#last === undefined) this.#first = run
-    else this.#last.next = run
-    this.#last = run
-    this.#waiting += 1
-  }
-
-  #shift(): Run<Outcome> | undefined {
-    const run = this.#first
-    if (run === undefined) return undefined
-    this.#first = run.next
-    if (this.#first === undefined) this.#last = undefined
-    this.#waiting -= 1
-    return run
   }
 }

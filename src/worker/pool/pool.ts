@@ -57,6 +57,8 @@ export interface Pool<Outcome> extends Service {
   grow(n: number): void
   /** Never below 1; jobs that run go on. */
   shrink(n: number): void
+  /** Replaces its processes or threads, each when its job is done; absent where it has none. */
+  restart?(): void
   /** Aborts the signal of one running job, or of all. */
   abort(reason: Error, jobId?: string): void
   /**

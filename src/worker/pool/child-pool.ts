@@ -1,0 +1,350 @@
+/** A pool of children, processes or threads alike: gives each one job at a time, and replaces those that end. */
+
+import { ImproperlyConfigured, OperationalError, WorkerLostError } from '../../errors.ts'
+import { oneLine, type Logger } from '../../runtime/log.ts'
+import { timerMs } from '../../runtime/retry.ts'
+import { workerBeforeCreateProcess } from '../signals.ts'
+import type { Setup } from './ipc.ts'
+import { JobQueue } from './job-queue.ts'
+import type { Job, JobHandler, Pool, PoolInfo } from './pool.ts'
+import { Slot, type Exit, type Run, type SlotOwner, type StartChild } from './slot.ts'
+
+export interface ChildPoolOptions {
+  readonly implementation: 'prefork' | 'threads'
+  readonly size: number
+  /**
+   * Made when the pool starts.
+   *
+   * @throws ImproperlyConfigured when a child could not load the app
+   */
+  readonly launcher: () => StartChild
+  /** Told the pids of all children whenever they change. */
+  readonly onPids?: (pids: readonly number[]) => void
+  /** What the next child is told; its number counts from 1. */
+  readonly setup: (number: number) => Setup
+  readonly log: Logger
+  /** Jobs after which a child is replaced; null is no limit. */
+  readonly maxTasksPerChild: number | null
+  /** KiB after which it is. */
+  readonly maxMemoryPerChild: number | null
+  /** Seconds for a child to be ready. */
+  readonly startTimeout: number
+  /** Soft and hard, in seconds, for `info()` only. */
+  readonly timeouts: readonly [soft: number, hard: number]
+  /** No child comes up any more. */
+  readonly onFailed: (error: Error) => void
+}
+
+/** So many children in a row that do not come up, or not for long, and there is no sense in more. */
+const MAX_FAILURES = 5
+/** A child that lived as long as this is none of those. */
+const STABLE_MS = 10_000
+/** Seconds before the next is tried, doubled each time. */
+const FIRST_BACKOFF = 0.1
+const MAX_BACKOFF = 10
+/** Seconds for a child to close what it has opened. */
+const END_TIMEOUT = 5
+
+interface Starting {
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/** @see celery 5.6, concurrency/prefork.py; billiard, pool.py, `Pool` */
+export class ChildPool<Outcome> implements Pool<Outcome>, SlotOwner<Outcome> {
+  readonly #options: ChildPoolOptions
+  readonly #queue = new JobQueue<Run<Outcome>>()
+  readonly #slots = new Set<Slot<Outcome>>()
+  /** To be replaced after their job, whatever they have done so far. */
+  readonly #outworn = new WeakSet<Slot<Outcome>>()
+  #launch: StartChild | undefined
+  #size: number
+  #running = 0
+  /** Jobs given to children, those of the past too. */
+  #written = 0
+  #children = 0
+  #stopped = false
+  #starting: Starting | undefined
+  /** Children in a row that ended by themselves before they were of use. */
+  #failures = 0
+  #backoff: NodeJS.Timeout | undefined
+  #onEmpty: (() => void)[] = []
+
+  constructor(options: ChildPoolOptions) {
+    this.#options = options
+    this.#size = options.size
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  get running(): number {
+    return this.#running
+  }
+
+  get waiting(): number {
+    return this.#queue.size
+  }
+
+  /**
+   * Resolves when all children are ready.
+   *
+   * @throws ImproperlyConfigured with the reason when they cannot load the app, or end again and again
+   */
+  async start(): Promise<void> {
+    this.#stopped = false
+    this.#failures = 0
+    this.#launch = this.#options.launcher()
+    const ready = new Promise<void>((resolve, reject) => (this.#starting = { resolve, reject }))
+    this.#maintain()
+    await ready
+  }
+
+  /** Drops what waits; when what runs has ended, however long that takes, ends the children in order. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#backoff)
+    this.#backoff = undefined
+    this.flush()
+    this.#settleStart(new OperationalError('the pool was stopped before its children were ready'))
+    for (const slot of this.#slots) if (slot.lasting && slot.run === undefined) slot.end()
+    if (this.#slots.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve))
+  }
+
+  submit(job: Job, handler: JobHandler<Outcome>): void {
+    if (this.#stopped) return handler.onDropped()
+    this.#queue.push({ job, handler, accepted: false })
+    this.#pump()
+  }
+
+  flush(): void {
+    for (let run = this.#queue.shift(); run !== undefined; run = this.#queue.shift()) {
+      run.handler.onDropped()
+    }
+  }
+
+  grow(n: number): void {
+    this.#size += n
+    this.#maintain()
+  }
+
+  shrink(n: number): void {
+    this.#size = Math.max(1, this.#size - n)
+    this.#maintain()
+  }
+
+  /** Those that run a job are replaced when it is done. */
+  restart(): void {
+    for (const slot of this.#lasting()) {
+      if (slot.run === undefined) slot.end()
+      else this.#outworn.add(slot)
+    }
+    this.#maintain()
+  }
+
+  abort(reason: Error, jobId?: string): void {
+    for (const slot of this.#slots) {
+      if (slot.run !== undefined && (jobId === undefined || slot.run.job.id === jobId)) {
+        slot.abort(reason)
+      }
+    }
+  }
+
+  /** The next child is started while this one still dies. */
+  kill(reason: Error, jobId: string): boolean {
+    const slot = [...this.#slots].find(({ run }) => run?.job.id === jobId)
+    if (slot === undefined) return false
+    slot.kill(reason)
+    this.#maintain()
+    return true
+  }
+
+  /** @see celery 5.6, concurrency/prefork.py, `TaskPool._get_info`; asynpool.py, `human_write_stats` */
+  info(): PoolInfo {
+    const { implementation, maxTasksPerChild, timeouts } = this.#options
+    const lasting = this.#lasting()
+    const jobs = lasting.map((slot) => slot.jobs)
+    const share = (n: number): string => (this.#written > 0 ? n / this.#written : 0).toFixed(2)
+    return {
+      implementation,
+      maxConcurrency: this.#size,
+      processes: [...new Set(this.#pids(lasting))],
+      more: {
+        'max-tasks-per-child': maxTasksPerChild ?? 'N/A',
+        'put-guarded-by-semaphore': false,
+        timeouts,
+        writes: {
+          total: this.#written,
+          avg: share(jobs.length > 0 ? this.#written / jobs.length : 0),
+          all: jobs.map(share).join(', '),
+          raw: jobs.join(', '),
+          strategy: 'fair',
+          inqueues: { total: jobs.length, active: this.#running },
+        },
+      },
+    }
+  }
+
+  onUp(): void {
+    if (this.#lasting().every((slot) => slot.upSince !== undefined)) this.#settleStart()
+    this.#pump()
+  }
+
+  onOver(slot: Slot<Outcome>, tell: () => void, memory: number): void {
+    this.#running -= 1
+    this.#failures = 0
+    // before its handler is told, who may submit the next job at once
+    if (this.#stopped || this.#isWorn(slot, memory)) slot.end()
+    tell()
+    this.#maintain()
+  }
+
+  onUndelivered(run: Run<Outcome>): void {
+    this.#running -= 1
+    if (this.#stopped) run.handler.onDropped()
+    else this.#queue.unshift(run)
+    this.#maintain()
+  }
+
+  onGone(slot: Slot<Outcome>, exit: Exit): void {
+    const { run, reason, asked } = slot
+    this.#slots.delete(slot)
+    this.#tellPids()
+    if (!asked && !this.#stopped) this.#logExit(slot, exit)
+    if (run !== undefined) {
+      this.#running -= 1
+      run.handler.onError(reason ?? lost(run.job, exit))
+    } else if (!asked) this.#failed(slot, exit)
+    this.#maintain()
+    if (this.#slots.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve()
+  }
+
+  /** Starts as many children as there should be, or ends those that are too many and do nothing. */
+  #maintain(): void {
+    if (this.#stopped || this.#launch === undefined) return
+    const lasting = this.#lasting()
+    const free = lasting.filter((slot) => slot.run === undefined)
+    for (const slot of free.slice(0, Math.max(0, lasting.length - this.#size))) slot.end()
+    for (let n = lasting.length; n < this.#size && this.#backoff === undefined; n += 1) {
+      this.#spawn(this.#launch)
+    }
+    this.#pump()
+  }
+
+  #spawn(launch: StartChild): void {
+    const { setup, startTimeout, log } = this.#options
+    const told = setup((this.#children += 1))
+    const slot = new Slot<Outcome>(this, { setup: told, startTimeout, endTimeout: END_TIMEOUT })
+    this.#slots.add(slot)
+    const start = (): void => {
+      slot.start(launch)
+      this.#tellPids()
+    }
+    if (!workerBeforeCreateProcess.active) return start()
+    const { hostname } = told
+    void workerBeforeCreateProcess.send(hostname, { hostname }, log).then(start)
+  }
+
+  #pump(): void {
+    while (this.#running < this.#size) {
+      const slot = this.#idle()
+      if (slot?.pid === undefined) return
+      const run = this.#queue.shift()
+      if (run === undefined) return
+      if (run.accepted || run.handler.onAccepted(slot.pid)) this.#give(slot, run)
+    }
+  }
+
+  #give(slot: Slot<Outcome>, run: Run<Outcome>): void {
+    run.accepted = true
+    this.#running += 1
+    this.#written += 1
+    slot.give(run)
+  }
+
+  #idle(): Slot<Outcome> | undefined {
+    for (const slot of this.#slots) if (slot.idle) return slot
+    return undefined
+  }
+
+  #lasting(): readonly Slot<Outcome>[] {
+    return [...this.#slots].filter((slot) => slot.lasting)
+  }
+
+  #pids(slots: Iterable<Slot<Outcome>>): number[] {
+    return [...slots].map(({ pid }) => pid).filter((pid) => pid !== undefined)
+  }
+
+  #tellPids(): void {
+    this.#options.onPids?.(this.#pids(this.#slots))
+  }
+
+  /** Whether it has had its share of jobs, or has taken more memory than it may. */
+  #isWorn(slot: Slot<Outcome>, memory: number): boolean {
+    const { maxTasksPerChild, maxMemoryPerChild, log } = this.#options
+    if (this.#outworn.has(slot)) return true
+    if (maxMemoryPerChild !== null && memory > maxMemoryPerChild) {
+      const limits = `(${Math.round(memory)}KiB / ${maxMemoryPerChild}KiB)`
+      log.warning(`child process exiting after exceeding memory limit ${limits}`)
+      return true
+    }
+    return maxTasksPerChild !== null && slot.jobs >= maxTasksPerChild
+  }
+
+  /** A child that nobody ended did not live long: the next ones come slower, and after some no more. */
+  #failed(slot: Slot<Outcome>, exit: Exit): void {
+    const { upSince } = slot
+    const stable = upSince !== undefined && performance.now() - upSince > STABLE_MS
+    this.#failures = stable ? 1 : this.#failures + 1
+    if (this.#stopped) return
+    if (
+      this.#failures >= MAX_FAILURES &&
+      !this.#lasting().some((other) => other.idle || other.run)
+    ) {
+      return this.#giveUp(exit)
+    }
+    const seconds = Math.min(FIRST_BACKOFF * 2 ** (this.#failures - 1), MAX_BACKOFF)
+    this.#backoff ??= setTimeout(() => {
+      this.#backoff = undefined
+      this.#maintain()
+    }, timerMs(seconds))
+  }
+
+  #giveUp(exit: Exit): void {
+    const { implementation, onFailed } = this.#options
+    const error = new ImproperlyConfigured(
+      `the children of the pool '${implementation}' do not start: ${reasonOf(exit)}`,
+      { cause: exit.error },
+    )
+    const starting = this.#starting
+    this.#starting = undefined
+    this.#launch = undefined
+    if (starting === undefined) return onFailed(error)
+    void this.stop().then(() => starting.reject(error))
+  }
+
+  #settleStart(error?: Error): void {
+    const starting = this.#starting
+    this.#starting = undefined
+    if (error === undefined) starting?.resolve()
+    else starting?.reject(error)
+  }
+
+  /** @see billiard, pool.py, `_join_exited_workers` */
+  #logExit({ pid }: Slot<Outcome>, exit: Exit): void {
+    const { log, implementation } = this.#options
+    log.error(`Child of pool ${implementation} pid:${pid} exited with ${oneLine(reasonOf(exit))}`)
+  }
+}
+
+function reasonOf({ status, error }: Exit): string {
+  return error instanceof Error ? `${status}: ${error.message}` : status
+}
+
+/** @see billiard, pool.py, `mark_as_worker_lost` */
+function lost(job: Job, { status, error }: Exit): WorkerLostError {
+  return new WorkerLostError(`Worker exited prematurely: ${status} Job: ${job.id}.`, {
+    cause: error,
+  })
+}

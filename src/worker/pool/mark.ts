@@ -1,0 +1,11 @@
+/** Tells in a child that it is one: an app's module that starts a worker must not start it there again. */
+
+const MARK = Symbol.for('celeriac.pool.child')
+
+export function markAsChild(): void {
+  Object.defineProperty(globalThis, MARK, { value: true })
+}
+
+export function isChild(): boolean {
+  return MARK in globalThis
+}
