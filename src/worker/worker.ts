@@ -6,6 +6,7 @@ import type { Delivery } from '../messaging/transport.ts'
 import { oneLine, type Logger } from '../runtime/log.ts'
 import { deadline } from '../runtime/retry.ts'
 import { startAll, type Service } from '../runtime/service.ts'
+import type { AutoscaleRange } from './autoscale.ts'
 import type { WorkerHost } from './host.ts'
 import { makeParts, type Parts, type WorkerOptions } from './parts.ts'
 import type { PoolPlan } from './pool/open.ts'
@@ -47,6 +48,7 @@ export class Worker implements Service, AsyncDisposable {
       onDelivery: (delivery) => this.#receive(delivery),
       onLost: () => this.#lost(),
       onFailed: (error) => this.#fail(error),
+      onShutdown: () => void this.stop(),
     })
     this.closed = new Promise((resolve) => (this.#resolve = resolve))
   }
@@ -58,6 +60,11 @@ export class Worker implements Service, AsyncDisposable {
 
   get plan(): PoolPlan {
     return this.#parts.plan
+  }
+
+  /** The most and the least tasks at a time, when the pool grows and shrinks by itself. */
+  get autoscale(): AutoscaleRange | undefined {
+    return this.#parts.autoscaler?.range
   }
 
   get state(): WorkerState<Request> {
@@ -111,10 +118,11 @@ export class Worker implements Service, AsyncDisposable {
 
   async #start(): Promise<void> {
     const { hostname } = this
-    const { lag, pool, consumer, node } = this.#parts
+    const { stateDb, lag, pool, autoscaler, consumer, node } = this.#parts
     if (workerInit.active) await workerInit.send(hostname, { hostname }, this.#log)
     try {
-      await startAll([lag, pool, consumer, ...(node === undefined ? [] : [node])])
+      const services = [stateDb, lag, pool, autoscaler, consumer, node]
+      await startAll(services.filter((service) => service !== undefined))
     } catch (error) {
       if (this.#draining) return
       this.#failure = error as Error
@@ -151,8 +159,9 @@ export class Worker implements Service, AsyncDisposable {
 
   /** Takes no more, and gives back what has not started: others have it at once. */
   async #drain(seconds?: number): Promise<void> {
-    const { consumer, strategy, pool } = this.#parts
+    const { consumer, strategy, pool, autoscaler } = this.#parts
     this.#draining = true
+    await autoscaler?.stop()
     await consumer.quiet(seconds)
     strategy.drop()
     pool.flush()
@@ -174,20 +183,25 @@ export class Worker implements Service, AsyncDisposable {
 
   async #close(seconds?: number): Promise<void> {
     const { hostname } = this
-    const { consumer, lag, node } = this.#parts
+    const { consumer, lag, node, stateDb } = this.#parts
+    const saved = stateDb?.stop()
     const deaf = node?.stop()
     if (deaf !== undefined) await this.#within(COLD_TIMEOUT, deaf, 'the end of remote control')
     await consumer.stop(seconds)
     await lag.stop()
+    if (saved !== undefined) await this.#within(seconds ?? FLUSH_TIMEOUT, saved, 'the state file')
     if (workerShutdown.active) await workerShutdown.send(hostname, { hostname }, this.#log)
     this.#resolve(this.#failure)
   }
 
   /** While it drains, what still arrives goes back as it is. */
   #receive(delivery: Delivery): void {
-    const { strategy, settlements } = this.#parts
+    const { strategy, settlements, autoscaler } = this.#parts
     if (this.#draining) settlements.settle(delivery, 'requeue')
-    else strategy.receive(delivery)
+    else {
+      strategy.receive(delivery)
+      autoscaler?.maybeScale()
+    }
   }
 
   /**
