@@ -36,6 +36,9 @@ export const PAIRINGS: readonly Pairing[] = [
   },
 ]
 
+/** Where the parts of a chord can be counted. */
+export const COUNTING: readonly Pairing[] = PAIRINGS.filter(({ name }) => name.endsWith('Redis'))
+
 /**
  * The Celery that is installed (`CELERIAC_TEST_PYTHON`, else Debian's), and the one whose sources
  * `CELERIAC_TEST_CELERY_PATH` names, as PYTHONPATH: celery, kombu, billiard, vine, amqp, redis.

@@ -39,10 +39,14 @@ async function startStage(celery: PythonCelery, pairing: Pairing): Promise<Stage
   return { celery, pairing, surroundings, pythonWorker, nodeWorker, app, python }
 }
 
-/** Runs cases on every pairing of broker and backend, with every Celery that is there. */
-export function onEveryStage(title: string, cases: (stage: () => Stage) => void): void {
+/** Runs cases on every pairing of broker and backend, or on some, with every Celery that is there. */
+export function onEveryStage(
+  title: string,
+  cases: (stage: () => Stage) => void,
+  pairings: readonly Pairing[] = PAIRINGS,
+): void {
   for (const celery of celeries()) {
-    for (const pairing of PAIRINGS) {
+    for (const pairing of pairings) {
       describe(`${title}, with Celery ${celery.version} on ${pairing.name}`, function () {
         let stage: Stage
         before(async function () {

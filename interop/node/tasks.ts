@@ -71,6 +71,17 @@ app.task('ts.progress', { bind: true }, async (self, steps: number) => {
   return steps
 })
 
+app.task('ts.spread', { bind: true }, (self, ...calls: [string, ...unknown[]][]) => {
+  const tasks = calls.map(([name, ...args]) => app.signature(name, args).toJSON())
+  const group = { ...app.signature('celery.group').toJSON(), kwargs: { tasks } }
+  return self.replace({ ...group, subtask_type: 'group' })
+})
+
+app.task('ts.more', { bind: true }, async (self, name: string, ...args: unknown[]) => {
+  await self.addToChord(app.signature(name, args))
+  return 'first'
+})
+
 app.task('ts.context', { bind: true }, (self) => {
   const { request } = self
   return {

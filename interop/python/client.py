@@ -6,7 +6,7 @@ import json
 import sys
 import uuid  # noqa: F401
 
-from celery import chain, group, signature  # noqa: F401
+from celery import chain, chord, group, signature  # noqa: F401
 from celery.exceptions import TimeoutError  # noqa: F401
 
 from tasks import app  # noqa: F401
