@@ -89,4 +89,54 @@ describe('worker/prefetch', () => {
     await until(() => told.length === 2)
     expect(told).to.deep.equal([4, 4])
   })
+
+  it('tells what changed while the last could not be told', async () => {
+    const told: number[] = []
+    const { prefetch } = setUp({
+      apply: async (count) => {
+        told.push(count)
+        if (told.length > 1) return
+        prefetch.resize(2)
+        throw new Error('lost')
+      },
+    })
+    prefetch.resize(4)
+    await until(() => told.length === 2)
+    expect(told).to.deep.equal([4, 2])
+  })
+
+  describe('after a lost connection', () => {
+    it('is less by what still runs, and whole again when that is done', () => {
+      const { prefetch } = setUp({ multiplier: 4, initial: 16 })
+      expect(prefetch.reduce(2)).to.equal(true)
+      expect(prefetch.value).to.equal(8)
+      expect(prefetch.regain()).to.equal(false)
+      expect(prefetch.value).to.equal(12)
+      expect(prefetch.regain()).to.equal(true)
+      expect(prefetch.regain()).to.equal(false)
+      expect(prefetch.value).to.equal(16)
+    })
+
+    it('is enough for one slot, however many run', () => {
+      const { prefetch } = setUp({ multiplier: 4, initial: 16 })
+      prefetch.reduce(100)
+      expect(prefetch.value).to.equal(4)
+      prefetch.increment()
+      expect(prefetch.value).to.equal(5)
+    })
+
+    it('is what it was when nothing runs, or there is no limit', () => {
+      expect(setUp({ multiplier: 4 }).prefetch.reduce(0)).to.equal(false)
+      const { prefetch } = setUp({ initial: 0, multiplier: 0 })
+      expect(prefetch.reduce(3)).to.equal(false)
+      expect(prefetch.value).to.equal(0)
+    })
+
+    it('is never less than one slot of a pool that has shrunk', () => {
+      const { prefetch } = setUp({ multiplier: 4, initial: 16 })
+      prefetch.reduce(3)
+      prefetch.resize(8)
+      expect(prefetch.value).to.equal(4)
+    })
+  })
 })

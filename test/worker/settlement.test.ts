@@ -22,6 +22,32 @@ describe('worker/settlement', () => {
     settlements = new Settlements(recorder(logged), clock)
   })
 
+  it('gives back as it is told to: as it was, counted, or anew', async () => {
+    const told: unknown[] = []
+    const requeue = async (options: unknown): Promise<void> => void told.push(options)
+    const given = { requeue } as unknown as Delivery
+    for (const how of ['requeue', 'requeueCounted', 'requeueAnew'] as const) {
+      settlements.settle(given, how)
+    }
+    await settlements.idle()
+    expect(told).to.deep.equal([{}, { counted: true }, { anew: true }])
+  })
+
+  it('tells of each answer, also of one that came too late', async () => {
+    let settled = 0
+    settlements.onSettled = () => (settled += 1)
+    const late = delivery(() => Promise.reject(new LeaseLostError('gone')))
+    settlements.settle(
+      delivery(() => Promise.resolve()),
+      'reject',
+    )
+    settlements.settle(late, 'ack')
+    settlements.settle(late, 'requeue')
+    settlements.track(Promise.resolve())
+    await settlements.idle()
+    expect(settled).to.equal(3)
+  })
+
   it('is idle when nothing is on its way', () => settlements.idle())
 
   it('waits until the broker was told', async () => {

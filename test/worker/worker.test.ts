@@ -2,7 +2,7 @@
 
 import { expect } from 'chai'
 import type { AsyncResult } from '../../src/results/async-result.ts'
-import { LeaseLostError, Reject, WorkerShutdown } from '../../src/errors.ts'
+import { LeaseLostError, Reject, WorkerLostError, WorkerShutdown } from '../../src/errors.ts'
 import {
   taskReceived,
   taskRejected,
@@ -216,6 +216,33 @@ describe('worker/worker', () => {
       await until(() => worker.state.active.size === 1)
     })
 
+    it('gives up on a task whose worker was lost too often, and runs it no more', async () => {
+      harness.app.conf.maxDeliveries = 2
+      const wait = waiting({ acksLate: true })
+      await harness.started({ concurrency: 4 })
+      const result = await wait.delay('a')
+      for (const runs of [1, 2]) {
+        await until(() => gate.started.length === runs)
+        await harness.breakConnections()
+      }
+      const error = await result.get({ timeout: 10 }).catch((caught: unknown) => caught)
+      expect(error).to.be.instanceOf(WorkerLostError)
+      expect(String(error)).to.include('Gave up after 2 deliveries.')
+      expect(gate.started).to.have.length(2)
+    })
+
+    it('counts nothing of a task that asks to be run again, however often', async () => {
+      harness.app.conf.maxDeliveries = 2
+      let runs = 0
+      const poll = harness.app.task('t.poll', { acksLate: true }, () => {
+        runs += 1
+        if (runs < 6) throw new Reject('not yet', { requeue: true })
+        return runs
+      })
+      await harness.started()
+      expect(await (await poll.delay()).get({ timeout: 5 })).to.equal(6)
+    })
+
     it('puts back what a late task rejects with requeue, and drops it without', async () => {
       const seen: boolean[] = []
       const reject = harness.app.task('t.reject', { bind: true, acksLate: true }, (self) => {
@@ -354,6 +381,38 @@ describe('worker/worker', () => {
       expect(await result.state()).to.equal('PENDING')
     })
 
+    it('leaves a RETRY of what was acked before it ran: nobody runs it again', async () => {
+      const wait = waiting()
+      const worker = await harness.started()
+      const result = await wait.delay('a')
+      await until(() => gate.started.length === 1)
+      await within(5, worker.terminate())
+      expect(await result.state()).to.equal('RETRY')
+      const { result: reason, traceback } = await harness.app.backend.fetch(result.id)
+      expect(reason).to.deep.include({ exc_type: 'Retry', exc_module: 'celery.exceptions' })
+      expect(traceback).to.equal(null)
+      expect(await harness.waiting()).to.equal(0)
+    })
+
+    it('takes what has succeeded meanwhile for a success', async () => {
+      const deaf = harness.app.task('t.deaf', { acksLate: true }, () => 'done')
+      let stored: () => void = () => {}
+      const backend = harness.app.backend
+      const store = backend.store.bind(backend)
+      backend.store = async (meta, options) => {
+        await new Promise<void>((resolve) => (stored = resolve))
+        await store(meta, options)
+      }
+      const worker = await harness.started()
+      const result = await deaf.delay()
+      await until(() => worker.state.active.size === 1)
+      const terminated = worker.terminate()
+      setImmediate(() => stored())
+      await within(5, terminated)
+      expect(await result.state()).to.equal('SUCCESS')
+      expect(await harness.waiting()).to.equal(0)
+    })
+
     it('cuts a warm one short', async () => {
       const wait = waiting()
       const worker = await harness.started()
@@ -433,6 +492,36 @@ describe('worker/worker', () => {
       await harness.breakConnections()
       await until(() => gate.started.length === 2)
       expect(gate.reasons[0]).to.be.instanceOf(LeaseLostError)
+    })
+
+    it('fetches less until what runs is done', async () => {
+      const wait = waiting()
+      await harness.started({ concurrency: 2, prefetchMultiplier: 4 })
+      await wait.delay('a')
+      await until(() => gate.started.length === 1)
+      await harness.breakConnections()
+      const says = (text: string): boolean =>
+        harness.logs('info').some((line) => line.startsWith(text))
+      await until(() => says('Temporarily reducing the prefetch count to 4 to avoid over-fetching'))
+      await until(
+        () => harness.logs('info').filter((line) => line.startsWith('Connected')).length === 2,
+      )
+      await wait.delay('b')
+      await until(() => says('Resuming normal operations following a restart.\nPrefetch count has'))
+      expect(gate.started).to.deep.equal(['a', 'b'])
+    })
+
+    it('fetches as before when the settings say so', async () => {
+      harness.app.conf.workerEnablePrefetchCountReduction = false
+      const wait = waiting()
+      await harness.started()
+      await wait.delay('a')
+      await until(() => gate.started.length === 1)
+      await harness.breakConnections()
+      await until(
+        () => harness.logs('info').filter((line) => line.startsWith('Connected')).length === 2,
+      )
+      expect(harness.logs('info').some((line) => line.includes('reducing'))).to.equal(false)
     })
 
     it('ends the worker when a lost connection shall not be tried again', async () => {
