@@ -5,7 +5,8 @@ import { expect } from 'chai'
 import { encodePidboxRequest, type PidboxRequest } from '../../protocol/pidbox.ts'
 import { Celery } from '../../src/app/celery.ts'
 import type { SettingsInput } from '../../src/conf/settings.ts'
-import { Node, type Panel } from '../../src/control/node.ts'
+import type { Control } from '../../src/control/control.ts'
+import { NO_REPLY, Node, type Panel } from '../../src/control/node.ts'
 import { OperationalError } from '../../src/errors.ts'
 import type { Connection } from '../../src/messaging/connection.ts'
 import { LOG_LEVELS, type Logger } from '../../src/runtime/log.ts'
@@ -233,6 +234,74 @@ describe('remote control', () => {
       expect(error).to.be.instanceOf(TypeError)
     }
   })
+
+  it('refuses what no worker takes', async () => {
+    const { control } = here.app
+    const wrong: readonly (() => Promise<unknown>)[] = [
+      () => control.rateLimit('t', 'often'),
+      () => control.rateLimit('t', -1),
+      () => control.timeLimit('t', { soft: -1 }),
+      () => control.timeLimit('t', { hard: Number.NaN }),
+      () => control.poolGrow(1.5),
+      () => control.poolShrink(-1),
+      () => control.autoscale(1, 2),
+      () => control.autoscale(Infinity, 2),
+    ]
+    for (const call of wrong) {
+      expect(await call().catch((reason: unknown) => reason)).to.be.instanceOf(TypeError)
+    }
+  })
+
+  it('replies nothing where a command says so', async () => {
+    await here.node('a@host', new Map([['revoke', () => NO_REPLY]]))
+    expect(await here.app.control.revoke('x', { reply: true, timeout: 0.2 })).to.deep.equal([])
+  })
+
+  /** What Celery's own methods send. @see celery 5.6, app/control.py */
+  const CALLS: readonly (readonly [string, object, (control: Control) => Promise<unknown>])[] = [
+    ['ping', {}, (control) => control.ping({ timeout: 0.05 })],
+    [
+      'revoke',
+      { task_id: 'x', terminate: true, signal: 'SIGKILL' },
+      (control) => control.terminate('x', { signal: 'SIGKILL' }),
+    ],
+    [
+      'revoke_by_stamped_headers',
+      { headers: { tenant: ['acme'] }, terminate: false, signal: 'SIGTERM' },
+      (control) => control.revokeByStampedHeaders({ tenant: ['acme'] }),
+    ],
+    [
+      'rate_limit',
+      { task_name: 't', rate_limit: '10/m' },
+      (control) => control.rateLimit('t', '10/m'),
+    ],
+    ['rate_limit', { task_name: 't', rate_limit: null }, (control) => control.rateLimit('t', null)],
+    [
+      'time_limit',
+      { task_name: 't', hard: 2.5, soft: null },
+      (control) => control.timeLimit('t', { hard: 2.5 }),
+    ],
+    ['pool_grow', { n: 1 }, (control) => control.poolGrow()],
+    ['pool_shrink', { n: 3 }, (control) => control.poolShrink(3)],
+    [
+      'pool_restart',
+      { modules: null, reload: true, reloader: null },
+      (control) => control.poolRestart({ reload: true }),
+    ],
+    ['autoscale', { max: 10, min: 2 }, (control) => control.autoscale(10, 2)],
+    ['shutdown', {}, (control) => control.shutdown()],
+  ]
+
+  for (const [method, args, call] of CALLS) {
+    it(`sends ${method} with ${JSON.stringify(args)}`, async () => {
+      const heard: unknown[] = []
+      const hear = (given: unknown): void => void heard.push(given)
+      await here.node('a@host', new Map([[method, hear]]))
+      await call(here.app.control)
+      await until(() => heard.length === 1)
+      expect(heard).to.deep.equal([args])
+    })
+  }
 
   it('fails where there is no broker', async () => {
     const nowhere = new Surroundings('redis://127.0.0.1:1/0', {

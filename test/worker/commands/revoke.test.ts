@@ -9,7 +9,7 @@ import { Gate, Harness } from '../harness.ts'
 
 const NODE = 'w1@host'
 
-describe('worker/commands', () => {
+describe('worker/commands/revoke', () => {
   let harness: Harness
   let gate: Gate
 
@@ -149,6 +149,19 @@ describe('worker/commands', () => {
       })
     })
 
+    it('has a shorthand that ends tasks', async () => {
+      await harness.started()
+      const result = await waiting().delay('a')
+      await until(() => gate.started.length === 1)
+      expect(await ask('terminate', { task_id: result.id })).to.deep.equal({
+        error: `TypeError("terminate() missing 1 required positional argument: 'signal'")`,
+      })
+      expect(await ask('terminate', { task_id: result.id, signal: 'SIGKILL' })).to.deep.equal({
+        ok: `terminate: ${result.id}`,
+      })
+      expect(await resultOf(result.id)).to.have.property('message', 'terminated')
+    })
+
     it('refuses what is no id and no signal, and revokes nothing then', async () => {
       const worker = await harness.started()
       const wrong: readonly PlainObject[] = [
@@ -173,6 +186,92 @@ describe('worker/commands', () => {
       }
       expect(worker.state.revoked.size).to.equal(0)
       expect(harness.logged.every((line) => line.length < 2000)).to.equal(true)
+    })
+  })
+
+  describe('revoke_by_stamped_headers', () => {
+    const command = 'revoke_by_stamped_headers'
+
+    /** Sends a task as Celery's `stamp()` does. */
+    async function sendStamped(id: string, stamps: PlainObject): Promise<void> {
+      const stamped = { stamped_headers: Object.keys(stamps), stamps }
+      await harness.publish({
+        headers: { task: 't.wait', id, lang: 'py', ...stamped },
+        properties: { correlationId: id },
+        body: Buffer.from(`[["${id}"], {}, {}]`),
+      })
+    }
+
+    it('keeps tasks with a stamp from running, whatever else they are stamped with', async () => {
+      await harness.started()
+      waiting()
+      expect(await ask(command, { headers: { tenant: 'acme', n: [1, 2] } })).to.deep.equal({
+        ok: "headers {'tenant': 'acme', 'n': [1, 2]} flagged as revoked, but not terminated",
+      })
+      await sendStamped('s1', { tenant: ['other', 'acme'] })
+      await sendStamped('s2', { region: 'eu', n: 2 })
+      await sendStamped('s3', { tenant: 'other', n: 3 })
+      await until(() => gate.started.length === 1)
+      gate.open('s3')
+      expect(gate.started).to.deep.equal(['s3'])
+      for (const [id, header] of [
+        ['s1', "{'tenant': 'acme'}"],
+        ['s2', "{'n': 2}"],
+      ] as const) {
+        const line = `Discarding revoked task: t.wait[${id}] (revoked by header: ${header})`
+        await until(() => harness.logs('info').includes(line))
+        expect(await resultOf(id)).to.have.property('message', 'revoked')
+      }
+    })
+
+    it('takes a list of pairs, as the command line of Celery sends it', async () => {
+      const worker = await harness.started()
+      expect(await ask(command, { headers: ['tenant=acme', 'n=1'] })).to.deep.equal({
+        ok: "headers {'tenant': 'acme', 'n': '1'} flagged as revoked, but not terminated",
+      })
+      expect(worker.state.revokedStamps.size).to.equal(2)
+    })
+
+    it('ends those that run, and says which stamps they had', async () => {
+      await harness.started({ concurrency: 3 })
+      waiting()
+      await sendStamped('s1', { tenant: 'acme' })
+      await sendStamped('s2', { tenant: ['acme', 'initech'] })
+      await sendStamped('s3', { tenant: 'other' })
+      await until(() => gate.started.length === 3)
+      const headers = { tenant: ['acme', 'nobody'] }
+      expect(await ask(command, { headers, terminate: true, signal: 'SIGKILL' })).to.deep.equal({
+        ok: "headers defaultdict(<class 'set'>, {'tenant': {'acme'}}) revoked",
+      })
+      for (const id of ['s1', 's2']) {
+        expect(await resultOf(id)).to.have.property('message', 'terminated')
+      }
+      gate.open('s3')
+      await until(() => gate.ended.length === 1)
+      expect(await ask(command, { headers: { tenant: 'x' }, terminate: true })).to.deep.equal({
+        ok: "headers {'tenant': 'x'} were not terminated",
+      })
+    })
+
+    it('refuses what are no headers, and revokes nothing then', async () => {
+      const worker = await harness.started()
+      const wrong: readonly PlainObject[] = [
+        {},
+        { headers: null },
+        { headers: 'tenant=acme' },
+        { headers: ['tenant'] },
+        { headers: [1] },
+        { headers: { tenant: 'x'.repeat(100_000) } },
+        { headers: { ['x'.repeat(100_000)]: 'a' } },
+        { headers: { tenant: Array.from({ length: 50_001 }, (_, i) => i) } },
+        { headers: { tenant: 'acme' }, signal: 'SIGSTOP' },
+      ]
+      for (const args of wrong) {
+        expect(await ask(command, args))
+          .to.have.property('error')
+          .that.matches(/^TypeError\(/)
+      }
+      expect(worker.state.revokedStamps.size).to.equal(0)
     })
   })
 })
