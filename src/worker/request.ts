@@ -12,7 +12,7 @@
 import type { Delivery } from '../messaging/transport.ts'
 import { exceptionRepr } from '../../protocol/python/exception.ts'
 import {
-  LeaseLostError,
+  type LeaseLostError,
   TaskRevokedError,
   TimeLimitExceeded,
   WorkerLostError,
