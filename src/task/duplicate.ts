@@ -1,6 +1,9 @@
 /** Whether a redelivered task succeeded before: then it is not run again, with `workerDeduplicateSuccessfulTasks`. */
 
 import { SUCCESS } from '../../protocol/states.ts'
+import type { ResultMeta } from '../../protocol/result.ts'
+import { BackendError } from '../errors.ts'
+import { oneLine } from '../runtime/log.ts'
 import { sendSuccessors } from './callbacks.ts'
 import type { TaskHost } from './host.ts'
 import type { Run } from './run.ts'
@@ -31,10 +34,21 @@ export function isSuspect(run: Run): boolean {
 export async function isDuplicate(run: Run): Promise<boolean> {
   if (!run.backend.capabilities.persistent) return false
   if (succeededHere(run)) return true
-  const meta = await run.backend.fetch(run.request.id)
-  if (meta.status !== SUCCESS) return false
+  const meta = await known(run)
+  if (meta?.status !== SUCCESS) return false
   if ((meta.children ?? []).length === 0) await sendSuccessors(run, meta.result)
   return true
+}
+
+/** Undefined where the backend does not say: then the task runs. @see celery 5.6, app/trace.py, `BackendGetMetaError` */
+async function known(run: Run): Promise<ResultMeta | undefined> {
+  try {
+    return await run.backend.fetch(run.request.id)
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error
+    run.log.warning(`Cannot tell whether a redelivered task succeeded: ${oneLine(error.message)}`)
+    return undefined
+  }
 }
 
 function succeededHere({ host, request }: Run): boolean {

@@ -20,7 +20,8 @@ import { send } from './dispatch.ts'
 import { metaOfSuccessor, storeOptionsOfSuccessor } from './meta.ts'
 import { matches } from './options.ts'
 import type { Outcome } from './request.ts'
-import { intentOf } from './retry.ts'
+import { storeProgress } from './progress.ts'
+import { intentOf, type RetryIntent } from './retry.ts'
 import type { Run } from './run.ts'
 import { eventOf, taskFailure, taskInternalError, taskRetry } from './signals.ts'
 
@@ -54,19 +55,20 @@ function takenAway(error: unknown, runtime: number): Outcome {
 async function retry(run: Run, error: Retry, runtime: () => number): Promise<Outcome> {
   const { task, host } = run
   const intent = intentOf(error)
+  const traceback = formatTraceback(error)
+  // Before it is sent again, other than in Celery: the next try may be over sooner than this one, and
+  // RETRY must not stand over its end.
+  if (run.storesErrors) {
+    const exception = encodeException(error.exc ?? error)
+    await storeProgress(run, RETRY, exception, traceback, withItself(run, intent))
+  }
   if (intent !== undefined && !run.request.isEager) {
     try {
       await send(host, run.request.task, intent.args, intent.options)
     } catch (cause) {
-      const reason = exceptionRepr(cause)
-      return { state: 'REJECTED', reason, requeue: false, runtime: runtime() }
+      return unsent(run, cause, runtime())
     }
     run.decided = true
-  }
-  const traceback = formatTraceback(error)
-  if (run.storesErrors) {
-    const exception = encodeException(error.exc ?? error)
-    await run.store(RETRY, exception, traceback)
   }
   if (task.options.onRetry !== undefined) await task.options.onRetry(run, error.exc, traceback)
   if (taskRetry.active) {
@@ -80,6 +82,24 @@ async function retry(run: Run, error: Retry, runtime: () => number): Promise<Out
     traceback,
     runtime: runtime(),
   }
+}
+
+/** Celery counts the next try among the children, where it is sent. */
+function withItself(
+  { request, task, children }: Run,
+  intent: RetryIntent | undefined,
+): Run['children'] {
+  if (intent === undefined || request.isEager || !task.options.trail) return children
+  return [...children.filter(([[id]]) => id !== request.id), [[request.id, null], null]]
+}
+
+/**
+ * The next try is not on its way. Celery rejects the message, and the task is nowhere; here it comes
+ * again where it still can, and has failed where it was acked before.
+ */
+async function unsent(run: Run, cause: unknown, runtime: number): Promise<Outcome> {
+  if (!run.task.options.acksLate) return await fail(run, cause, runtime)
+  return { state: 'REJECTED', reason: exceptionRepr(cause), requeue: true, runtime }
 }
 
 /** @see celery 5.6, app/trace.py, `TraceInfo.handle_failure` */

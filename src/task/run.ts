@@ -169,8 +169,9 @@ export class Run implements RunningTask {
     result: unknown,
     traceback: string | null,
     taskId: string = this.request.id,
+    children: readonly ResultTuple[] = this.children,
   ): Promise<void> {
-    const { host, children, environment } = this
+    const { host, environment } = this
     const { now } = environment
     const request = taskId === this.request.id ? this.request : { ...this.request, id: taskId }
     const extended = host.conf.resultExtended

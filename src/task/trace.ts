@@ -3,7 +3,7 @@
  *
  *     duplicate?  →  prerun, STARTED  →  beforeStart, body
  *       returned  →  callbacks, chain  →  SUCCESS stored  →  onSuccess, afterReturn
- *       Retry     →  sent again  →  RETRY stored  →  onRetry
+ *       Retry     →  RETRY stored  →  sent again  →  onRetry
  *       Ignore, Reject  →  nothing
  *       any other →  FAILURE stored, chain marked, errbacks  →  onFailure, afterReturn
  *     postrun
@@ -23,6 +23,7 @@ import { isDuplicate, isSuspect, rememberSuccess } from './duplicate.ts'
 import { fail, failInternally, settle } from './failure.ts'
 import type { TaskHost } from './host.ts'
 import { preciseNow, storable } from './meta.ts'
+import { storeProgress } from './progress.ts'
 import type { Outcome, TaskRequest } from './request.ts'
 import { Run, type RunEnvironment } from './run.ts'
 import { eventOf, taskPostrun, taskPrerun, taskSuccess } from './signals.ts'
@@ -104,7 +105,7 @@ async function prepare(run: Run): Promise<void> {
   if (taskPrerun.active) await taskPrerun.send(task.name, eventOf(run), host.log)
   if (!startsVisibly(run)) return
   const { pid, hostname } = environment
-  await run.store(STARTED, { pid, hostname }, null)
+  await storeProgress(run, STARTED, { pid, hostname }, null)
 }
 
 /** A body that has nothing to wait for costs no promise. */

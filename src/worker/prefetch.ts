@@ -130,8 +130,11 @@ export class Prefetch {
         await this.#options.apply(this.#told)
       }
     } catch (error) {
+      const changed = this.#told !== this.value
       this.#told = -1
       this.#options.onError(error)
+      // Else the next connection would be told a count that was true before this one was lost.
+      if (changed) setImmediate(() => this.#tellEventually())
     } finally {
       this.#telling = false
     }

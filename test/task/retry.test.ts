@@ -3,7 +3,7 @@
 import { expect } from 'chai'
 import { signature } from '../../protocol/signature.ts'
 import { NO_EMBED } from '../../protocol/task/task-message.ts'
-import { Retry } from '../../src/errors.ts'
+import { BackendError, Retry } from '../../src/errors.ts'
 import type { RetryOptions } from '../../src/task/context.ts'
 import type { TaskOptions } from '../../src/task/options.ts'
 import { fixture, type Fixture } from './fakes.ts'
@@ -137,12 +137,40 @@ describe('self.retry()', () => {
     expect(outcome).to.include({ state: 'RETRY' })
   })
 
-  it('rejects the message when the next try cannot be sent', async () => {
+  it('gives a late message back when the next try cannot be sent', async () => {
+    retrying({}, { acksLate: true })
+    app.sender.failWith = new Error('no broker')
+    const outcome = await app.run({ task: 'again', args: [1] })
+    expect(outcome).to.deep.include({ state: 'REJECTED', requeue: true })
+    expect(app.backend.metas.map(({ status }) => status)).to.deep.equal(['RETRY'])
+  })
+
+  it('fails when the next try cannot be sent and the message was acked before', async () => {
     retrying({})
     app.sender.failWith = new Error('no broker')
     const outcome = await app.run({ task: 'again', args: [1] })
-    expect(outcome).to.deep.include({ state: 'REJECTED', requeue: false })
-    expect(app.backend.metas).to.deep.equal([])
+    expect(outcome).to.have.property('state', 'FAILURE')
+    expect(app.backend.last.result).to.deep.include({ exc_message: ['no broker'] })
+    expect(app.backend.last.children).to.deep.equal([])
+  })
+
+  it('says RETRY before it is sent, for the next try may be over sooner', async () => {
+    retrying({})
+    const sent: number[] = []
+    app.backend.refuse = () => void sent.push(app.sender.sent.length)
+    await app.run({ task: 'again', args: [1] })
+    expect(sent).to.deep.equal([0])
+    expect(app.sender.sent).to.have.length(1)
+  })
+
+  it('is sent although the backend does not take RETRY', async () => {
+    retrying({})
+    app.backend.refuse = () => {
+      throw new BackendError('down')
+    }
+    const outcome = await app.run({ task: 'again', args: [1] })
+    expect(outcome).to.have.property('state', 'RETRY')
+    expect(app.sender.last).to.include({ task: 'again' })
   })
 
   it('throws its error, or a Retry, when the task was called as a function', async () => {

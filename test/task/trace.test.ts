@@ -75,6 +75,15 @@ describe('the tracer', () => {
     expect(done?.status).to.equal('SUCCESS')
   })
 
+  it('runs although the backend does not take STARTED', async () => {
+    app.task('t.slow', { trackStarted: true }, async () => 'done')
+    app.backend.refuse = ({ status }) => {
+      if (status === 'STARTED') throw new BackendError('down')
+    }
+    expect(await app.run({ task: 't.slow' })).to.include({ state: 'SUCCESS' })
+    expect(app.logged.join()).to.match(/Couldn't store STARTED of task t\.slow\[.*\]: down/)
+  })
+
   it('stores what the settings ask for besides, with resultExtended', async () => {
     app = fixture({ resultExtended: true })
     app.task('t.add', (x: number) => x)
@@ -472,6 +481,13 @@ describe('the tracer', () => {
       await app.run({ task: 'once' })
       await app.run({ task: 'once', id: 'other', ...redelivered })
       expect(runs).to.equal(3)
+    })
+
+    it('runs again what the backend does not tell of', async () => {
+      app.backend.fetch = () => Promise.reject(new BackendError('down'))
+      const outcome = await app.run({ task: 'once', id: 'other', ...redelivered })
+      expect(outcome).to.include({ state: 'SUCCESS' })
+      expect(runs).to.equal(1)
     })
 
     it('sends what follows when another worker stored the result and died', async () => {
