@@ -2,7 +2,7 @@
 
 import { expect } from 'chai'
 import { DisabledBackend } from '../../src/backends/disabled.ts'
-import { ResultDisabledError } from '../../src/errors.ts'
+import { NotSupported, ResultDisabledError } from '../../src/errors.ts'
 import { AsyncResult } from '../../src/results/async-result.ts'
 
 describe('the disabled backend', () => {
@@ -26,5 +26,12 @@ describe('the disabled backend', () => {
   it('lets an ignored result pass', async () => {
     const ignored = new AsyncResult('id', { backend }, { ignored: true })
     expect(await ignored.get()).to.equal(undefined)
+  })
+
+  it('counts no chords, in the words of Celery', () => {
+    expect(() => backend.groups).to.throw(
+      NotSupported,
+      /^Starting chords requires a result backend/,
+    )
   })
 })

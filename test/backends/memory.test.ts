@@ -3,6 +3,7 @@
 import { expect } from 'chai'
 import { MemoryBackend } from '../../src/backends/memory.ts'
 import { backendContract } from '../contracts/backend.ts'
+import { groupContract } from '../contracts/groups.ts'
 import { backendDeps, meta } from '../support/backend.ts'
 
 let memories = 0
@@ -17,6 +18,8 @@ describe('the memory backend', () => {
       close: async () => {},
     }
   })
+
+  groupContract(async () => new MemoryBackend('memory://groups', backendDeps()))
 
   it('is shared by those who name the same memory, under either scheme', async () => {
     const one = new MemoryBackend('memory://shared/', backendDeps())

@@ -8,6 +8,7 @@ import { decodeMeta } from '../../protocol/result.ts'
 import type { BackendDeps } from '../../src/backends/deps.ts'
 import { RpcBackend } from '../../src/backends/rpc.ts'
 import { RecentMetas } from '../../src/backends/rpc/recent-metas.ts'
+import { NotSupported } from '../../src/errors.ts'
 import { Connection } from '../../src/messaging/connection.ts'
 import { Producer } from '../../src/messaging/producer.ts'
 import { SILENT } from '../../src/runtime/log.ts'
@@ -99,6 +100,14 @@ describe('the rpc backend', () => {
       })
     })
   }
+
+  it('counts no chords, in the words of Celery', () => {
+    const backend = new RpcBackend(backendDeps())
+    expect(() => backend.groups).to.throw(
+      NotSupported,
+      /^The "rpc" result backend does not support/,
+    )
+  })
 
   it('drops a result that nobody asked for, without a broker', async () => {
     await new RpcBackend(backendDeps()).store(meta('a', 'SUCCESS'))

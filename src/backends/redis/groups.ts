@@ -18,7 +18,8 @@ import type { ResultWriter } from './writer.ts'
 /**
  *     KEYS   the parts (`.j`), parts added (`.t`), size (`.s`), who ends the chord (`.c`, ours)
  *     ARGV   place in the header ('' makes the parts a list), part, task id, seconds to live (0 is for
- *            ever), the Lua pattern of the id in a part, seconds that the end may take
+ *            ever), the Lua pattern of the id in a part or 'msgpack' where it has a length, seconds that
+ *            the end may take
  *
  * Returns all parts when they are complete, and this task is to end the chord; else nothing.
  *
@@ -35,7 +36,10 @@ local parts, added, size, claim = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local place, part, task, ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local pattern, ordered = ARGV[5], ARGV[1] ~= ''
 local function taskOf(value)
-  return pattern ~= '' and string.match(value, pattern) or value
+  if pattern ~= 'msgpack' then return pattern ~= '' and string.match(value, pattern) or value end
+  local head = string.byte(value, 3) or 0
+  if head == 0xd9 then return string.sub(value, 5, 4 + string.byte(value, 4)) end
+  return string.sub(value, 4, 3 + head - 0xa0)
 end
 if ordered then
   local mine = taskOf(part)
@@ -57,35 +61,31 @@ expected = tonumber(expected) + tonumber(redis.call('GET', added) or 0)
 local count = redis.call(ordered and 'ZCARD' or 'LLEN', parts)
 if count < expected then return false end
 local all = redis.call(ordered and 'ZRANGE' or 'LRANGE', parts, 0, -1)
-if count > expected or not ordered then
-  local at, distinct = {}, {}
-  for _, value in ipairs(all) do
-    local id = taskOf(value)
-    if not at[id] then
-      distinct[#distinct + 1] = value
-      at[id] = #distinct
-    elseif value == part or not ordered then
-      distinct[at[id]] = value
-    end
+local at, distinct = {}, {}
+for _, value in ipairs(all) do
+  local id = taskOf(value)
+  if not at[id] then
+    distinct[#distinct + 1] = value
+    at[id] = #distinct
+  elseif value == part or not ordered then
+    distinct[at[id]] = value
   end
-  if #distinct < expected then return false end
-  all = distinct
 end
+if #distinct < expected then return false end
 if not redis.call('SET', claim, task, 'NX', 'EX', ARGV[6]) and redis.call('GET', claim) ~= task then
   return false
 end
-return all
+return distinct
 `)
 
 /** Seconds until another may end a chord: to send its body may take half of them. */
 const CLAIM_SECONDS = 60
 
-/** How the task of a part is told without decoding it: `[1, "<id>", …]` as Celery writes it. */
-const TASK_PATTERNS: ReadonlyMap<string, string | Buffer> = new Map<string, string | Buffer>([
+/** How the task of a part is told without decoding it: `[1, "<id>", …]`, as Celery writes it. */
+const TASK_PATTERNS: ReadonlyMap<string, string> = new Map([
   ['json', '^%[1, *("[^"]*")'],
-  // an array of four, 1, and a text of 36 bytes as ids are
-  ['msgpack', Buffer.from(`^\x94\x01(\xd9\x24${'.'.repeat(36)})`, 'latin1')],
   ['yaml', '^%- 1\n%- ([^\n]*)\n'],
+  ['msgpack', 'msgpack'],
 ])
 
 export interface RedisGroupsOptions {
@@ -100,7 +100,7 @@ export interface RedisGroupsOptions {
 
 export class RedisGroups implements GroupStore {
   readonly #options: RedisGroupsOptions
-  readonly #pattern: string | Buffer
+  readonly #pattern: string
 
   constructor(options: RedisGroupsOptions) {
     this.#options = options
