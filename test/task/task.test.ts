@@ -99,41 +99,6 @@ describe('a task', () => {
   })
 })
 
-describe('the builtin tasks', () => {
-  let app: Fixture
-  beforeEach(() => {
-    app = fixture()
-    app.task('shop.add', (x: number, y: number = 10) => x + y)
-  })
-
-  it('celery.map and celery.starmap call the function for each item, and give one list', async () => {
-    const task = signature('shop.add')
-    await app.run({ task: 'celery.map', kwargs: { task, it: [1, 2] } })
-    expect(app.backend.last.result).to.deep.equal([11, 12])
-    await app.run({ task: 'celery.starmap', kwargs: { task, it: [[1, 2], [3]] } })
-    expect(app.backend.last.result).to.deep.equal([3, 13])
-    expect(app.backend.metas).to.have.length(2)
-  })
-
-  it('celery.map fails when the inner task is not here, or the items are no list', async () => {
-    await app.run({ task: 'celery.map', kwargs: { task: signature('nope'), it: [1] } })
-    expect(app.backend.last.result).to.deep.include({ exc_type: 'NotRegistered' })
-    await app.run({ task: 'celery.map', kwargs: { task: signature('shop.add'), it: 5 } })
-    expect(app.backend.last.result).to.deep.include({ exc_type: 'TypeError' })
-  })
-
-  it('celery.accumulate gives its arguments, or one of them', async () => {
-    await app.run({ task: 'celery.accumulate', args: [1, 2] })
-    expect(app.backend.last.result).to.deep.equal([1, 2])
-    await app.run({ task: 'celery.accumulate', args: [1, 2], kwargs: { index: 0 } })
-    expect(app.backend.last.result).to.equal(1)
-  })
-
-  it('celery.backend_cleanup does nothing, and succeeds', async () => {
-    expect(await app.run({ task: 'celery.backend_cleanup' })).to.include({ state: 'SUCCESS' })
-  })
-})
-
 describe('apply()', () => {
   let app: Fixture
   beforeEach(() => (app = fixture()))
