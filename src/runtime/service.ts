@@ -7,10 +7,17 @@ export interface Service {
   stop(): Promise<void>
 }
 
-/** Starts services in order; when one fails, stops those that run, last first. */
-export async function startAll(services: readonly Service[]): Promise<void> {
+/**
+ * Starts services in order; when one fails, stops those that run, last first. Ends early when they are
+ * wanted no more: who was told to stop before it started would never be told again.
+ */
+export async function startAll(
+  services: readonly Service[],
+  wanted: () => boolean = () => true,
+): Promise<void> {
   const running: Service[] = []
   for (const service of services) {
+    if (!wanted()) return
     try {
       await service.start()
     } catch (error) {

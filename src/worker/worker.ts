@@ -122,7 +122,11 @@ export class Worker implements Service, AsyncDisposable {
     if (workerInit.active) await workerInit.send(hostname, { hostname }, this.#log)
     try {
       const services = [stateDb, lag, pool, autoscaler, consumer, node]
-      await startAll(services.filter((service) => service !== undefined))
+      const wanted = (): boolean => !this.#draining
+      await startAll(
+        services.filter((service) => service !== undefined),
+        wanted,
+      )
     } catch (error) {
       if (this.#draining) return
       this.#failure = error as Error
@@ -159,11 +163,12 @@ export class Worker implements Service, AsyncDisposable {
 
   /** Takes no more, and gives back what has not started: others have it at once. */
   async #drain(seconds?: number): Promise<void> {
-    const { consumer, strategy, pool, autoscaler } = this.#parts
+    const { consumer, strategy, pool, autoscaler, settlements } = this.#parts
     this.#draining = true
     await autoscaler?.stop()
     await consumer.quiet(seconds)
     strategy.drop()
+    settlements.copies.drop()
     pool.flush()
   }
 
@@ -211,8 +216,9 @@ export class Worker implements Service, AsyncDisposable {
    * @see celery 5.6, worker/consumer/consumer.py, `on_connection_error_after_connected`
    */
   #lost(): void {
-    const { strategy, pool, state, consumer } = this.#parts
+    const { strategy, pool, state, consumer, settlements } = this.#parts
     strategy.drop()
+    settlements.copies.drop()
     pool.flush()
     consumer.reducePrefetch(state.active.size)
     if (!this.#host.conf.workerCancelLongRunningTasksOnConnectionLoss) return
