@@ -31,3 +31,53 @@ export function admissionOf(delivery: Delivery, context: RedeliveryContext): Adm
 export function gaveUp(deliveries: number, reason = 'Worker exited prematurely.'): WorkerLostError {
   return new WorkerLostError(`${reason} Gave up after ${deliveries} deliveries.`)
 }
+
+/** A request that may have to wait. */
+export interface Copy {
+  readonly id: string
+  execute(): void
+  onDropped(): void
+}
+
+/**
+ * A message that goes back to be counted is a copy on RabbitMQ, and comes back before the broker has
+ * heard that the original is done. Were it run at once, and took its worker along, there were two then.
+ */
+export class Copies {
+  readonly #originals = new Map<string, Promise<void>>()
+  readonly #waiting = new Set<Copy>()
+
+  /** A copy is on its way; `settled` resolves when the original is told to be done. */
+  expect(id: string, settled: Promise<void>): void {
+    const gone = settled.then(written)
+    this.#originals.set(id, gone)
+    void gone.then(() => {
+      if (this.#originals.get(id) === gone) this.#originals.delete(id)
+    })
+  }
+
+  /** Whether a request has to wait; it is executed by itself then, as soon as it may. */
+  hold(request: Copy): boolean {
+    const gone = this.#originals.get(request.id)
+    if (gone === undefined) return false
+    this.#waiting.add(request)
+    void gone.then(() => {
+      if (this.#waiting.delete(request)) request.execute()
+    })
+    return true
+  }
+
+  /** Gives back what waits. */
+  drop(): void {
+    for (const request of this.#waiting) {
+      this.#waiting.delete(request)
+      request.onDropped()
+    }
+  }
+}
+
+/** Acks of one turn are written together at its end, or early in the next. */
+async function written(): Promise<void> {
+  for (let turn = 0; turn < 3; turn += 1)
+    await new Promise<void>((resolve) => setImmediate(resolve))
+}

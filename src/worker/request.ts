@@ -280,18 +280,26 @@ export class Request implements JobHandler<Outcome> {
     this.#fail(gaveUp(delivery.deliveryCount + 1, error.message), how)
   }
 
-  /** Whether too many of its runs have died, or it goes back once to be counted. */
+  /** Whether too many of its runs have died, or it is about to be counted that one has. */
   #refused(): boolean {
-    const admission = admissionOf(this.delivery, this.#context)
+    const { delivery } = this
+    const { settlements, state } = this.#context
+    if (delivery.deliveryCount > 0 && settlements.copies.hold(this)) return true
+    const admission = admissionOf(delivery, this.#context)
     if (admission === 'run') return false
-    this.#context.state.ready(this)
-    if (admission === 'count') this.#settle('requeueCounted')
+    state.ready(this)
+    if (admission === 'count') this.#count()
     else {
-      const error = gaveUp(this.delivery.deliveryCount)
+      const error = gaveUp(delivery.deliveryCount)
       this.#logBroken(error)
       this.#fail(error, 'bury')
     }
     return true
+  }
+
+  #count(): void {
+    this.#settled = true
+    this.#context.settlements.count(this.id, this.delivery)
   }
 
   #fail(error: Error, how: Settle): void {

@@ -4,6 +4,7 @@ import { LeaseLostError } from '../errors.ts'
 import type { Delivery, RequeueOptions } from '../messaging/transport.ts'
 import { SYSTEM_CLOCK, type Cancel, type Clock } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/log.ts'
+import { Copies } from './redelivery.ts'
 
 type Requeue = 'requeue' | 'requeueCounted' | 'requeueAnew'
 
@@ -30,6 +31,7 @@ export class Settlements {
   #late = 0
   #cancelReport: Cancel | undefined
   #onIdle: (() => void)[] = []
+  readonly copies: Copies = new Copies()
   /** Hears of each delivery that was answered, in time or not. */
   onSettled: () => void = () => {}
 
@@ -43,6 +45,15 @@ export class Settlements {
     this.#pending += 1
     if (isRequeue(how)) delivery.requeue(REQUEUES[how]).then(this.#settled, this.#requeueFailed)
     else delivery[how]().then(this.#settled, this.#failed)
+  }
+
+  /** Gives a message back to be counted before it runs; the copy that comes waits for this. */
+  count(id: string, delivery: Delivery): void {
+    this.#pending += 1
+    this.copies.expect(
+      id,
+      delivery.requeue({ counted: true }).then(this.#settled, this.#requeueFailed),
+    )
   }
 
   /** Counts some work that must be over before the connection may close; it must not reject. */

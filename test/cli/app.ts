@@ -1,9 +1,12 @@
-/** The app of the command line's tests; broker and backend come from the environment. */
+/** The app of the command line's tests; broker, backend and other settings come from the environment. */
 
-import { writeFileSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { Celery } from '../../src/app/celery.ts'
+import type { SettingsInput } from '../../src/conf/settings.ts'
 
-export const app = new Celery('cli')
+const settings = JSON.parse(process.env['CLI_SETTINGS'] ?? '{}') as SettingsInput
+
+export const app = new Celery('cli', settings)
 
 app.task('cli.add', (x: number, y: number) => x + y)
 app.task('cli.give', (value: unknown) => value)
@@ -29,4 +32,16 @@ app.task('cli.throw', () => {
 app.task('cli.block', (seconds: number) => {
   const end = Date.now() + seconds * 1000
   while (Date.now() < end);
+})
+/** Takes its worker along. */
+app.task('cli.poison', { acksLate: true }, (file: string) => {
+  appendFileSync(file, 'x')
+  process.exit(9)
+})
+/** What listens to its signal throws. */
+app.task('cli.listen', { bind: true, softTimeLimit: 0.1 }, (self) => {
+  self.signal.addEventListener('abort', () => {
+    throw new Error('out of a listener')
+  })
+  return new Promise((resolve) => setTimeout(resolve, 300))
 })
