@@ -81,11 +81,17 @@ export class ResultDisabledError extends CeleryError {
   }
 }
 
+export interface BackendErrorOptions extends CeleryErrorOptions {
+  /** False when the backend refused what it was given, and would again. @default true */
+  readonly retryable?: boolean
+}
+
 /** The backend could not store or read. @see celery.exceptions.BackendStoreError */
 export class BackendError extends CeleryError {
-  override readonly retryable: boolean = true
-  constructor(message: string, options?: CeleryErrorOptions) {
+  override readonly retryable: boolean
+  constructor(message: string, { retryable = true, ...options }: BackendErrorOptions = {}) {
     super('ERR_BACKEND', message, options)
+    this.retryable = retryable
   }
 }
 

@@ -19,6 +19,7 @@ import { returnUnsent } from './chord.ts'
 import { send } from './dispatch.ts'
 import { metaOfSuccessor, storeOptionsOfSuccessor } from './meta.ts'
 import { matches } from './options.ts'
+import { storeForGood } from './patience.ts'
 import type { Outcome } from './request.ts'
 import { storeProgress } from './progress.ts'
 import { intentOf, type RetryIntent } from './retry.ts'
@@ -134,7 +135,7 @@ export async function markAsFailure(run: Run, error: unknown, text: string): Pro
   /** Celery stores none where the process was killed. */
   const traceback = error instanceof TimeLimitExceeded ? null : text
   const stores = run.storesErrors
-  if (stores) await run.store(FAILURE, result, traceback)
+  if (stores) await storeForGood(run, FAILURE, result, traceback)
   run.decided = true
   if (run.request.embed.chord !== null) await returnChordPart(run, FAILURE, result)
   if (run.request.embed.chain !== null) await failSuccessors(run, result, stores, traceback)

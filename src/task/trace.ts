@@ -23,6 +23,7 @@ import { isDuplicate, isSuspect, rememberSuccess } from './duplicate.ts'
 import { fail, failInternally, settle } from './failure.ts'
 import type { TaskHost } from './host.ts'
 import { preciseNow, storable } from './meta.ts'
+import { storeForGood } from './patience.ts'
 import { storeProgress } from './progress.ts'
 import type { Outcome, TaskRequest } from './request.ts'
 import { Run, type RunEnvironment } from './run.ts'
@@ -133,7 +134,7 @@ async function succeed(run: Run, value: unknown, runtime: () => number): Promise
   try {
     const { embed } = run.request
     if (embed.callbacks !== null || embed.chain !== null) await sendSuccessors(run, storable(value))
-    if (run.storesSuccess) await run.store(SUCCESS, storable(value), null)
+    if (run.storesSuccess) await storeForGood(run, SUCCESS, storable(value), null)
     if (embed.chord !== null) await returnChordPart(run, SUCCESS, storable(value))
   } catch (error) {
     if (!isUnsendable(error)) throw error

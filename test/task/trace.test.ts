@@ -163,10 +163,10 @@ describe('the tracer', () => {
     expect(app.backend.last.result).to.deep.include({ exc_type: 'EncodeError' })
   })
 
-  it('tells of an internal error when the backend fails, and stores no failure in its place', async () => {
+  it('tells of an internal error when the backend refuses, and stores no failure in its place', async () => {
     app.task('t.add', () => 1)
     app.backend.refuse = () => {
-      throw new BackendError('gone')
+      throw new BackendError('too large', { retryable: false })
     }
     expect(await app.run({ task: 't.add' })).to.include({ state: 'INTERNAL_ERROR' })
     expect(app.backend.metas).to.deep.equal([])

@@ -50,7 +50,8 @@ export class RedisLink {
       try {
         return await this.#attempt(work)
       } catch (error) {
-        if (this.#closing.signal.aborted || !isTransient(error)) throw failure(doing, error)
+        if (this.#closing.signal.aborted) throw failure(doing, error, false)
+        if (!isTransient(error)) throw failure(doing, error, false)
         if (policy.maxRetries !== null && retries >= policy.maxRetries) throw failure(doing, error)
         await this.#pause(policy, retries, error)
       }
@@ -107,8 +108,8 @@ function isTransient(error: unknown): boolean {
   return fault === 'lost' || fault === 'busy'
 }
 
-function failure(doing: string, error: unknown): Error {
+function failure(doing: string, error: unknown, retryable = true): Error {
   if (error instanceof ImproperlyConfigured) return error
   const cause = redisError(error, doing)
-  return new BackendError(cause.message, { cause })
+  return new BackendError(cause.message, { cause, retryable })
 }

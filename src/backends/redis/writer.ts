@@ -188,7 +188,7 @@ export class ResultWriter {
 function settled(entry: Entry, reply = 'no reply'): boolean {
   if (isTransient(reply)) return false
   if (reply === 'OK' || reply === 'KEPT') entry.resolve()
-  else entry.reject(new BackendError(`cannot store a result: ${reply}`))
+  else entry.reject(new BackendError(`cannot store a result: ${reply}`, { retryable: false }))
   return true
 }
 
