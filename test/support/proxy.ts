@@ -8,6 +8,7 @@ export class Proxy {
   readonly #deaf = new WeakSet<Socket>()
   readonly #target: { readonly host: string; readonly port: number }
   #stalled = false
+  #left = Infinity
 
   constructor(target: { readonly host: string; readonly port: number }) {
     this.#target = target
@@ -40,7 +41,8 @@ export class Proxy {
     ] as const) {
       this.#sockets.add(from)
       from.on('data', (data) => {
-        if (!this.#stalled && !this.#deaf.has(from)) to.write(data)
+        if ((this.#left -= 1) < 0) void this.cut()
+        else if (!this.#stalled && !this.#deaf.has(from)) to.write(data)
       })
       from.on('error', () => {})
       from.on('close', () => {
@@ -57,6 +59,12 @@ export class Proxy {
     )
     for (const socket of this.#sockets) socket.resetAndDestroy()
     await Promise.all(closed)
+  }
+
+  /** {@link cut}s everything instead of passing on one more piece, after so many of them, and from then on. */
+  cutAfter(pieces: number): this {
+    this.#left = pieces
+    return this
   }
 
   /** From now on nothing arrives any more, though nobody hangs up. */

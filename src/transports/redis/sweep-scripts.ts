@@ -9,7 +9,8 @@ import { NOW, script, type Script } from './script.ts'
  *     KEYS  unacked, unacked_index, unacked_mutex
  *     ARGV  visibility timeout, limit, bytes, token, milliseconds that our lock lasts, that another's
  *           lasts, and after which another's is taken over: its holder has died
- *     ->    {more (1|0), tag, lease, entry, …}, or false when there are none or another has the lock
+ *     ->    {more (1|0), tag, lease, entry, …}; or false when another has the lock, or there is nothing at
+ *           all; or the milliseconds until the next one is due
  *
  * An index without its entry is removed, as kombu does.
  *
@@ -21,7 +22,10 @@ export const TIMED_OUT: Script = script(
 local limit, room, token = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local due = string.format('%.6f', tonumber(now()) - tonumber(ARGV[1]))
 local late = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', due, 'WITHSCORES', 'LIMIT', 0, limit)
-if #late == 0 then return false end
+if #late == 0 then
+  local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+  return first[2] and math.ceil((tonumber(first[2]) - tonumber(due)) * 1000)
+end
 local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= token then
   local held = tonumber(ARGV[6]) - redis.call('PTTL', KEYS[3])

@@ -40,6 +40,9 @@ export class Sweeper {
   readonly #options: SweeperOptions
   readonly #token: string = randomUUID()
   #timers: NodeJS.Timeout[] = []
+  #sweeping: Promise<void> | undefined
+  /** A sweep between two: something is due then. */
+  #early: NodeJS.Timeout | undefined
   #stopped = false
 
   constructor(options: SweeperOptions) {
@@ -50,7 +53,7 @@ export class Sweeper {
   start(): void {
     if (this.#timers.length > 0 || this.#stopped) return
     const { visibilityTimeout, ownerGrace } = this.#options.settings
-    const sweep = (): Promise<void> => this.#sweep()
+    const sweep = (): Promise<void> => (this.#sweeping ??= this.#sweep())
     const look = (): Promise<void> => this.#look()
     this.#timers = [
       every(Math.min(LONGEST_SWEEP, visibilityTimeout / 4), sweep, this.#report),
@@ -61,6 +64,7 @@ export class Sweeper {
 
   stop(): void {
     this.#stopped = true
+    clearTimeout(this.#early)
     for (const timer of this.#timers) clearInterval(timer)
   }
 
@@ -91,6 +95,7 @@ export class Sweeper {
     try {
       while (!this.#stopped) {
         const reply = await run(client, TIMED_OUT, this.#sweepKeys(), this.#sweepArgs())
+        if (typeof reply === 'number') this.#sweepIn(reply)
         if (!Array.isArray(reply)) break
         locked = true
         const [more, ...flat] = reply as string[]
@@ -98,10 +103,20 @@ export class Sweeper {
         if (more !== '1' || restored === 0) break
       }
     } finally {
+      this.#sweeping = undefined
       if (locked && !this.#stopped) {
         await run(client, UNLOCK, [settings.keys.unackedMutex], [this.#token])
       }
     }
+  }
+
+  #sweepIn(ms: number): void {
+    clearTimeout(this.#early)
+    if (ms >= LONGEST_SWEEP * 1000 || this.#stopped) return
+    this.#early = setTimeout(() => {
+      this.#sweeping ??= this.#sweep()
+      this.#sweeping.catch(this.#report)
+    }, ms).unref()
   }
 
   #sweepKeys(): string[] {

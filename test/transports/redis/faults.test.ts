@@ -12,6 +12,7 @@ import type { Delivery } from '../../../src/messaging/transport.ts'
 import { SILENT } from '../../../src/runtime/log.ts'
 import { RedisTransport } from '../../../src/transports/redis/transport.ts'
 import { message, rejection, text } from '../../contracts/transport.ts'
+import { Process } from '../../support/process.ts'
 import { Proxy } from '../../support/proxy.ts'
 import { startRedis, type RedisServer } from '../../support/services.ts'
 import { until, within } from '../../support/until.ts'
@@ -187,6 +188,24 @@ describe('the Redis transport under faults', function () {
     expect(await bench.redis.llen('q')).to.equal(1)
   })
 
+  it('can postpone what is in hand, and renew it, while the server is full', async () => {
+    const channel = await bench.channel({ visibilityTimeout: 3 })
+    await channel.declareQueue(directQueue('q'))
+    for (const body of ['a', 'b']) await channel.publish(message(body), TO_Q)
+    const [one, two] = [await channel.get('q'), await channel.get('q')]
+    await bench.redis.config('SET', 'maxmemory', '1')
+    closers.push(() => bench.redis.config('SET', 'maxmemory', '0'))
+    const score = async (): Promise<number> =>
+      Number(await bench.redis.zscore('unacked_index', String(two?.deliveryTag)))
+    const first = await score()
+    await one?.postpone(Date.now() + 60_000)
+    await until(async () => (await score()) > first)
+    await two?.ack()
+    await bench.redis.config('SET', 'maxmemory', '0')
+    expect(await bench.redis.hlen('unacked')).to.equal(1)
+    expect(await bench.redis.exists('unacked.owners')).to.equal(0)
+  })
+
   it('reconnects when its server has become a replica', async () => {
     const connection = await bench.transport().connect()
     const channel = await connection.channel()
@@ -272,6 +291,89 @@ describe('the Redis transport under faults', function () {
     expect(bodies.filter((body) => !seen.has(body) && !left.has(body))).to.deep.equal([])
     expect((await bench.redis.hlen('unacked')) + (await bench.redis.llen('q'))).to.equal(left.size)
     expect(await bench.redis.zcard('unacked_index')).to.equal(await bench.redis.hlen('unacked'))
+    const survivor = await bench.channel({ ownerGrace: 0.3 })
+    await survivor.declareQueue(directQueue('q'))
+    const got: Delivery[] = []
+    await survivor.consume('q', (delivery) => {
+      got.push(delivery)
+      void delivery.ack()
+    })
+    await until(() => got.length >= left.size, { seconds: 20, what: 'what the dead had in hand' })
+    expect(new Set(got.map(text))).to.deep.equal(left)
+    expect(got).to.have.length(left.size)
+    for (const delivery of got) expect(delivery.deliveryCount > 0).to.equal(delivery.redelivered)
+    await until(async () => (await bench.redis.exists('unacked', 'unacked.owners', 'q')) === 0)
+  })
+
+  it('loses nothing, and repeats a run at most once, wherever its connection ends for good', async () => {
+    const queues = Array.from({ length: 40 }, (_, n) => `q${n}`)
+    const bodies = ['a', 'b', 'c']
+    const runs = new Map<string, number>()
+    const acked = new Set<string>()
+    const wrong: string[] = []
+    const onDelivery = (delivery: Delivery): void => {
+      const name = delivery.queue + text(delivery)
+      runs.set(name, (runs.get(name) ?? 0) + 1)
+      if (acked.has(name)) wrong.push(name)
+      const ack = (): Promise<unknown> => delivery.ack().then(() => acked.add(name))
+      setImmediate(() => void ack().catch(() => {}))
+    }
+    /** Consumes by way of a proxy until that ends; nobody connects again. */
+    const live = async (queue: string, pieces: number): Promise<void> => {
+      const target = { host: '127.0.0.1', port: server.port }
+      const proxy = await new Proxy(target).cutAfter(pieces).start()
+      closers.push(() => proxy.stop())
+      const connection = await new RedisTransport(proxy.url(server.url), OPTIONS).connect()
+      closers.push(() => connection.close())
+      const channel = await connection.channel()
+      await channel.qos(2)
+      await channel.declareQueue(directQueue(queue))
+      await channel.consume(queue, onDelivery)
+      const over = async (): Promise<boolean> => acked.has(`${queue}c`) || proxy.connections === 0
+      await until(over, { seconds: 30 })
+    }
+    const sender = await bench.channel()
+    for (const queue of queues) {
+      for (const body of bodies) {
+        await sender.publish(message(body), { exchange: '', routingKey: queue })
+      }
+    }
+    await Promise.allSettled(queues.map((queue, n) => live(queue, n)))
+    const survivor = await bench.channel({ ownerGrace: 0.3 })
+    for (const queue of queues) await survivor.consume(queue, onDelivery)
+    const nothing = async (): Promise<boolean> => (await bench.redis.keys('[qu]*')).length === 0
+    await until(nothing, { seconds: 30, what: 'an end of all that was sent' })
+    const all = queues.flatMap((queue) => bodies.map((body) => queue + body))
+    expect(all.filter((name) => !runs.has(name))).to.deep.equal([])
+    expect(wrong).to.deep.equal([])
+    expect(Math.max(...runs.values())).to.be.at.most(2)
+  })
+
+  it('takes from a frozen process only what it holds longer than the visibility timeout, for good', async () => {
+    const worker = new URL('./victim.ts', import.meta.url).pathname
+    const options = { visibilityTimeout: 3, ownerGrace: 0.3 }
+    const args = ['--import', 'tsx', worker, server.url, JSON.stringify(options)]
+    const child = new Process(process.execPath, args)
+    closers.push(() => child.kill())
+    const sender = await bench.channel()
+    await sender.publish(message('x'), TO_Q)
+    await until(() => child.output.includes('x\n'), { seconds: 20, what: 'the victim at work' })
+    const [owner = ''] = await bench.redis.hkeys('unacked.owners')
+    child.signal('SIGSTOP')
+    const channel = await bench.channel(options)
+    await channel.declareQueue(directQueue('q'))
+    const got: Delivery[] = []
+    await channel.consume('q', (delivery) => got.push(delivery))
+    const delivery = await until(() => got[0], { seconds: 20 })
+    expect(await bench.redis.hget('unacked.owners', owner)).to.equal('')
+    expect(delivery.redelivered).to.equal(true)
+    child.signal('SIGCONT')
+    child.signal('SIGUSR2')
+    await until(() => child.output.includes('ERR_LEASE_LOST'), { what: 'the refusal' })
+    expect(await bench.redis.hlen('unacked')).to.equal(1)
+    await delivery.ack()
+    expect(got).to.have.length(1)
+    await until(async () => (await bench.redis.keys('unacked*')).length === 0)
   })
 
   it('loses nothing when it is frozen while it waits, and killed then', async () => {
