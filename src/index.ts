@@ -14,6 +14,7 @@ export type {
   Route,
   RouteFunction,
   RouteOptions,
+  TaskAnnotation,
   TaskAnnotations,
   TaskQueues,
   TaskRoutes,
@@ -75,6 +76,8 @@ export {
   taskSuccess,
 } from './task/signals.ts'
 export {
+  celerydAfterSetup,
+  celerydInit,
   taskReceived,
   taskRejected,
   taskRevoked,

@@ -1,12 +1,13 @@
 /** Options of tasks that the settings change: `taskAnnotations`. */
 
-import type { TaskAnnotations } from '../conf/structure.ts'
+import type { TaskAnnotation, TaskAnnotations } from '../conf/structure.ts'
 import type { TaskOptions } from '../task/options.ts'
 
 /**
- * The options of a task with those of the settings over them: `*` first, then its own name.
+ * The options of a task with those of the settings over them: of each annotation those for `*` first,
+ * then those for its own name.
  *
- * @see celery 5.6, app/annotations.py
+ * @see celery 5.6, app/annotations.py, `resolve_all`
  */
 export function annotated(
   annotations: TaskAnnotations | null,
@@ -14,8 +15,20 @@ export function annotated(
   options: TaskOptions,
 ): TaskOptions {
   if (annotations === null) return options
-  if (typeof annotations === 'function') return { ...options, ...annotations(name) }
-  const of = (key: string): TaskOptions =>
-    Object.hasOwn(annotations, key) ? (annotations[key] as TaskOptions) : {}
-  return { ...options, ...of('*'), ...of(name) }
+  const list = isList(annotations) ? annotations : [annotations]
+  return list.reduce<TaskOptions>(
+    (all, annotation) => ({ ...all, ...of(annotation, name) }),
+    options,
+  )
+}
+
+function of(annotation: TaskAnnotation, name: string): TaskOptions {
+  if (typeof annotation === 'function') return annotation(name) ?? {}
+  const own = (key: string): TaskOptions =>
+    Object.hasOwn(annotation, key) ? (annotation[key] as TaskOptions) : {}
+  return { ...own('*'), ...own(name) }
+}
+
+function isList(annotations: TaskAnnotations): annotations is readonly TaskAnnotation[] {
+  return Array.isArray(annotations)
 }

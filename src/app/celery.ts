@@ -129,6 +129,11 @@ export class Celery implements TaskHost, AsyncDisposable {
     return connectionForRead(this.#brokerDeps())
   }
 
+  /** The options of a task with those of the settings over them. */
+  annotate(name: string, options: TaskOptions): TaskOptions {
+    return annotated(this.conf.taskAnnotations, name, options)
+  }
+
   /** Runs the tasks of this app, as the node of that name. */
   tracer(hostname: string): Tracer {
     return createTracer(this, { hostname })
@@ -252,7 +257,7 @@ export class Celery implements TaskHost, AsyncDisposable {
     const make = (name: string, given: unknown, fn?: unknown): unknown => {
       const options = typeof given === 'function' ? {} : (given as TaskOptions)
       const run = (typeof given === 'function' ? given : fn) as (...args: never) => unknown
-      return createTask(this, name, annotated(this.conf.taskAnnotations, name, options), run)
+      return createTask(this, name, options, run)
     }
     return make as TaskMaker
   }

@@ -2,6 +2,7 @@
 
 import type { Codec } from '../../protocol/codec.ts'
 import type { Message, Properties } from '../../protocol/message.ts'
+import { isPlainObject, own } from '../../protocol/plain.ts'
 import { encodeTask } from '../../protocol/task/encode.ts'
 import type { TaskMessage } from '../../protocol/task/task-message.ts'
 import type { Settings } from '../conf/settings.ts'
@@ -79,7 +80,8 @@ export class Publisher implements Sender {
     const task = tasks.get(name)
     const kwargs = options.kwargs ?? NO_KWARGS
     const given = options as Readonly<Record<string, unknown>>
-    const route = this.#deps.router().route({ name, args, kwargs, options: given, task })
+    const routed = { name: routeName(name, kwargs), args, kwargs, options: given, task }
+    const route = this.#deps.router().route(routed)
     const place = destination(options, route, this.#deps.queues(), conf)
     const priority = conf.taskDefaultPriority
     if (priority === null || task === undefined || options.priority !== undefined) return place
@@ -151,7 +153,8 @@ export class Publisher implements Sender {
     const { conf, log } = this.#deps
     const { exchange, exchangeType, routingKey, declare } = place
     const listened = beforeTaskPublish.active || afterTaskPublish.active
-    const payload = listened ? signalOf(task, message, place) : undefined
+    const retry = (options.retry ?? conf.taskPublishRetry) ? conf.taskPublishRetryPolicy : false
+    const payload = listened ? signalOf(task, message, place, retry) : undefined
     if (payload !== undefined) await beforeTaskPublish.send(task.task, payload, log)
     await this.#deps.producer().publish(message, {
       exchange,
@@ -159,7 +162,7 @@ export class Publisher implements Sender {
       ...(exchange === '' ? {} : { exchangeType }),
       mandatory: exchange === '' || exchangeType !== 'fanout',
       declare,
-      retry: (options.retry ?? conf.taskPublishRetry) ? conf.taskPublishRetryPolicy : false,
+      retry,
       timeout: Math.max(timeout, 0),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     })
@@ -167,19 +170,34 @@ export class Publisher implements Sender {
   }
 }
 
+/** These go where the task goes that they call. @see celery 5.6, canvas.py, `_basemap.apply_async` */
+const MAPS: ReadonlySet<string> = new Set(['celery.map', 'celery.starmap', 'celery.chunks'])
+
+function routeName(name: string, { task }: Readonly<Record<string, unknown>>): string {
+  if (!MAPS.has(name) || !isPlainObject(task)) return name
+  const inner = own(task, 'task')
+  return typeof inner === 'string' ? inner : name
+}
+
 function timeoutOf({ timeout }: CallOptions, { taskPublishTimeout }: Settings): number {
   return timeout === undefined ? taskPublishTimeout : seconds(timeout, 'timeout')
 }
 
-function signalOf(task: TaskMessage, message: Message, place: Destination): PublishSignal {
-  const { exchange, routingKey, declare } = place
+function signalOf(
+  task: TaskMessage,
+  message: Message,
+  { exchange, routingKey, declare }: Destination,
+  retryPolicy: PublishSignal['retryPolicy'],
+): PublishSignal {
   return {
     sender: task.task,
     task,
+    body: [task.args, task.kwargs, task.embed],
     exchange,
     routingKey,
     headers: message.headers,
     properties: message.properties as Record<string, unknown>,
     declare,
+    retryPolicy,
   }
 }

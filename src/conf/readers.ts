@@ -91,6 +91,7 @@ function verifies(certReqs: unknown): boolean {
 }
 
 function readAnnotations(value: unknown, where: string): unknown {
+  if (Array.isArray(value)) return value.map((one) => readAnnotations(one, where))
   if (typeof value === 'function') return value
   if (!isRecord(value)) throw wrong(where, 'an object or a function', value)
   return Object.fromEntries(

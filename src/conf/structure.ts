@@ -110,9 +110,12 @@ export type RouteMap =
 export type TaskRoutes = RouteMap | RouteFunction | readonly (RouteMap | RouteFunction)[]
 
 /** Options of tasks by their name, `*` for all; or a function of the name. */
-export type TaskAnnotations =
+export type TaskAnnotation =
   | Readonly<Record<string, Readonly<Record<string, unknown>>>>
   | ((name: string) => Readonly<Record<string, unknown>> | null | undefined)
+
+/** One, or several: the later win. */
+export type TaskAnnotations = TaskAnnotation | readonly TaskAnnotation[]
 
 /** Node's TLS options, or the names of Python's files. */
 export type TlsSetting = Pick<

@@ -20,6 +20,7 @@ import { dateOf, secondsOf } from '../runtime/duration.ts'
 import { currentTask, inherit, noteChild } from './current.ts'
 import type { TaskHost } from './host.ts'
 import { newId } from './id.ts'
+import type { TaskOptions } from './options.ts'
 import type { CallOptions, SignatureLike } from './sender.ts'
 
 /** Sends one call by name. The task's own options are its defaults, when it is known here. */
@@ -29,15 +30,26 @@ export async function send<R>(
   args: readonly unknown[],
   options: CallOptions,
 ): Promise<AsyncResult<R>> {
-  const defaults = host.tasks.get(task)?.options.calls
+  const known = host.tasks.get(task)?.options
   const { link, linkError } = options
   const result = await host.sender.send<R>(task, args, {
-    ...inherit({ ...defaults, ...options }),
+    ...inherit({ ...known?.calls, ...options }),
+    ...(known?.shadowName === undefined ? {} : shadowOf(known.shadowName, args, options)),
     ...(link === undefined ? {} : { link: dictsOf(link) }),
     ...(linkError === undefined ? {} : { linkError: dictsOf(linkError) }),
   })
   noteChild(result.id, options)
   return result
+}
+
+/** @see celery 5.6, app/task.py, `Task.shadow_name` */
+function shadowOf(
+  shadowName: NonNullable<TaskOptions['shadowName']>,
+  args: readonly unknown[],
+  options: CallOptions,
+): Pick<CallOptions, 'shadow'> {
+  const shadow = options.shadow ?? shadowName(args, options.kwargs ?? {}, options)
+  return shadow ? { shadow } : {}
 }
 
 /** Plans a signature and sends it; the result is that of its last task. */

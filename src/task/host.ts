@@ -3,7 +3,7 @@
 import type { ResultBackend } from '../results/backend.ts'
 import type { ResultSource } from '../results/async-result.ts'
 import type { Logger } from '../runtime/log.ts'
-import type { TaskSettings } from './options.ts'
+import type { TaskOptions, TaskSettings } from './options.ts'
 import type { TaskRegistry } from './registry.ts'
 import type { Sender } from './sender.ts'
 
@@ -29,6 +29,8 @@ export interface TaskHost {
   readonly log: Logger
   /** Where `rpc://` results go: the `reply_to` of frozen signatures. */
   readonly oid: string
+  /** The options of a task with those of the settings over them. @default they are as they were given */
+  annotate?(name: string, options: TaskOptions): TaskOptions
   /** What the results get that a chain makes. @default the backend alone */
   readonly resultSource?: ResultSource
 }

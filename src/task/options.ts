@@ -1,12 +1,13 @@
 /** The options of a task: Celery's task attributes, checked and completed. */
 
+import type { SignatureDict } from '../../protocol/signature.ts'
 import type { TaskState } from '../../protocol/states.ts'
 import { ImproperlyConfigured } from '../errors.ts'
 import { secondsOf } from '../runtime/duration.ts'
 import { hint } from '../runtime/nearest.ts'
 import { perSecond } from '../runtime/rate.ts'
 import type { RetryOptions, TaskContext } from './context.ts'
-import type { Seconds } from './sender.ts'
+import type { CallOptions, Seconds } from './sender.ts'
 import type { StandardSchema } from './standard-schema.ts'
 
 /** A class of errors, or a function that tells whether an error is meant. */
@@ -23,6 +24,8 @@ export interface TaskHooks {
   readonly onRetry?: (self: TaskContext, error: unknown, traceback: string) => unknown
   /** After SUCCESS and FAILURE; not after a retry. */
   readonly afterReturn?: (self: TaskContext, state: TaskState, result: unknown) => unknown
+  /** Before what replaces the task is sent; an error in it fails the run. */
+  readonly onReplace?: (self: TaskContext, signature: SignatureDict) => unknown
 }
 
 /** @see celery 5.6, app/task.py, `Task` */
@@ -80,6 +83,12 @@ export interface TaskOptions extends TaskHooks {
   readonly sendEvents?: boolean
   /** More of the result's repr than this is cut in logs and events. @default 1024 */
   readonly resultreprMaxsize?: number
+  /** The name to show in logs and monitors in place of the task's, for a call that has none of its own. */
+  readonly shadowName?: (
+    args: readonly unknown[],
+    kwargs: Readonly<Record<string, unknown>>,
+    options: CallOptions,
+  ) => string | null | undefined
   /** The rest are the defaults of its calls; a call's own options win. */
   readonly expires?: Seconds
   readonly priority?: number
@@ -147,6 +156,7 @@ export interface ResolvedTaskOptions extends TaskHooks {
   readonly trail: boolean
   readonly sendEvents: boolean
   readonly resultreprMaxsize: number
+  readonly shadowName: TaskOptions['shadowName']
   readonly calls: CallDefaults
 }
 
@@ -211,6 +221,8 @@ const CHECKS: { readonly [Name in keyof Required<TaskOptions>]: readonly [Check,
   onFailure: [isFunction, 'a function'],
   onRetry: [isFunction, 'a function'],
   afterReturn: [isFunction, 'a function'],
+  onReplace: [isFunction, 'a function'],
+  shadowName: [isFunction, 'a function'],
 }
 
 /** @throws ImproperlyConfigured for an unknown option, naming the nearest, and for a wrong value */
@@ -237,8 +249,8 @@ function checkTimeLimits(name: string, { timeLimit, softTimeLimit }: TaskOptions
 
 /** Fills in the settings and Celery's defaults. */
 export function resolveOptions(options: TaskOptions, conf: TaskSettings): ResolvedTaskOptions {
-  const { beforeStart, onSuccess, onFailure, onRetry, afterReturn } = options
-  const hooks = present({ beforeStart, onSuccess, onFailure, onRetry, afterReturn })
+  const { beforeStart, onSuccess, onFailure, onRetry, afterReturn, onReplace } = options
+  const hooks = present({ beforeStart, onSuccess, onFailure, onRetry, afterReturn, onReplace })
   const ignoreResult = options.ignoreResult ?? conf.taskIgnoreResult
   return {
     ...hooks,
@@ -261,6 +273,7 @@ export function resolveOptions(options: TaskOptions, conf: TaskSettings): Resolv
     trail: options.trail ?? true,
     sendEvents: options.sendEvents ?? true,
     resultreprMaxsize: options.resultreprMaxsize ?? 1024,
+    shadowName: options.shadowName,
     calls: callDefaults(options, ignoreResult),
   }
 }

@@ -27,8 +27,10 @@ export async function replaceBy(
   host: TaskHost,
   request: TaskRequest,
   by: SignatureLike,
+  onReplace?: (signature: SignatureDict) => unknown,
 ): Promise<Ignore> {
   const replacement = replacementFor(host, request, dictOf(by))
+  await onReplace?.(replacement)
   const error = new Ignore('Replaced by new task')
   if (request.isEager) replacements.set(error, replacement)
   else await sendSignature(host, replacement)

@@ -156,7 +156,8 @@ export class Run implements RunningTask {
   }
 
   async replace(signature: SignatureLike): Promise<never> {
-    throw await replaceBy(this.host, this.request, signature)
+    const { onReplace } = this.task.options
+    throw await replaceBy(this.host, this.request, signature, (by) => onReplace?.(this, by))
   }
 
   addToChord(signature: SignatureLike): Promise<AsyncResult> {

@@ -4,6 +4,7 @@ import type { TaskState } from '../../protocol/states.ts'
 import type { Retry } from '../errors.ts'
 import { Signal } from '../runtime/signal.ts'
 import type { TaskContext } from './context.ts'
+import type { TaskRequest } from './request.ts'
 
 /** The sender of each is the task's name. */
 export interface TaskEvent {
@@ -12,6 +13,8 @@ export interface TaskEvent {
   readonly task: string
   readonly args: readonly unknown[]
   readonly kwargs: Readonly<Record<string, unknown>>
+  readonly request: TaskRequest
+  /** The running task: its `self`. */
   readonly context: TaskContext
 }
 
@@ -44,6 +47,7 @@ export const taskInternalError: Signal<
 
 /** What each of them tells of a run. */
 export function eventOf(context: TaskContext): TaskEvent {
-  const { id, args, kwargs } = context.request
-  return { taskId: id, task: context.name, args, kwargs, context }
+  const { request } = context
+  const { id, args, kwargs } = request
+  return { taskId: id, task: context.name, args, kwargs, request, context }
 }

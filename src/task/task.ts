@@ -106,7 +106,7 @@ export class Task<A extends readonly unknown[] = readonly unknown[], R = unknown
    * for, as Celery reads them when a task is bound: what changes afterwards has no effect.
    */
   get options(): ResolvedTaskOptions {
-    this.#options ??= resolveOptions(this.#given, this.#host.conf)
+    this.#options ??= this.#resolve()
     return this.#options
   }
 
@@ -162,6 +162,14 @@ export class Task<A extends readonly unknown[] = readonly unknown[], R = unknown
     return this.#each('celery.starmap', items)
   }
 
+  /** @throws ImproperlyConfigured for what the settings say of it */
+  #resolve(): ResolvedTaskOptions {
+    const { name } = this
+    const options = this.#host.annotate?.(name, this.#given) ?? this.#given
+    checkOptions(name, options)
+    return resolveOptions(options, this.#host.conf)
+  }
+
   async #send(args: readonly unknown[], options: CallOptions): Promise<AsyncResult<R>> {
     if (this.options.typing) bindArguments(this, args, options.kwargs ?? {})
     return send<R>(this.#host, this.name, args, options)
@@ -199,7 +207,7 @@ export function createTask<A extends readonly unknown[], R>(
   if (typeof fn !== 'function') {
     throw new ImproperlyConfigured(`task '${name}' needs a function as its last argument`)
   }
-  checkOptions(name, options)
+  checkOptions(name, host.annotate?.(name, options) ?? options)
   const target = (...args: A): Promise<R> => callTask<R>(host, task, args)
   const task = new Task<A, R>(target, host, name, options, fn)
   host.tasks.register(task)

@@ -30,10 +30,10 @@ export class Announcer {
   refused({ message }: Delivery, error: Error): void {
     const { hostname, log } = this.#options
     if (!(error instanceof NotRegistered)) {
-      if (taskRejected.active) void taskRejected.send(hostname, { message, error }, log)
+      if (taskRejected.active) void taskRejected.send(hostname, { message, exc: error }, log)
     } else if (taskUnknown.active) {
       const id = peekTask(message)?.id ?? null
-      void taskUnknown.send(hostname, { message, error, name: error.message, id }, log)
+      void taskUnknown.send(hostname, { message, exc: error, name: error.message, id }, log)
     }
   }
 

@@ -1,12 +1,39 @@
 /** The worker's own hooks: its start and its end, and what it did with messages before they ran. */
 
 import type { Message } from '../../protocol/message.ts'
+import type { Conf, Settings } from '../conf/settings.ts'
+import type { Queue } from '../messaging/entity.ts'
 import { Signal } from '../runtime/signal.ts'
 import type { TaskRequest } from '../task/request.ts'
+
+/** The worker, as those who listen may use it. */
+export interface WorkerInstance {
+  readonly hostname: string
+  /** What it consumes. */
+  readonly queues: readonly Queue[]
+  /** Ends it, warm. */
+  stop(): Promise<void>
+  /** Ends it, cold. */
+  terminate(): Promise<void>
+}
 
 export interface WorkerEvent {
   /** The node name, `celery@host`; the sender too. */
   readonly hostname: string
+}
+
+export interface WorkerInstanceEvent extends WorkerEvent {
+  readonly instance: WorkerInstance
+}
+
+export interface CelerydInitEvent extends WorkerEvent {
+  readonly conf: Conf
+  /** The options of the command line. */
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+export interface CelerydAfterSetupEvent extends WorkerInstanceEvent {
+  readonly conf: Settings
 }
 
 export interface ShuttingDownEvent extends WorkerEvent {
@@ -23,7 +50,7 @@ export interface ProcessEvent extends WorkerEvent {
 
 export interface RejectedEvent {
   readonly message: Message
-  readonly error: Error
+  readonly exc: Error
 }
 
 export interface UnknownEvent extends RejectedEvent {
@@ -31,14 +58,18 @@ export interface UnknownEvent extends RejectedEvent {
   readonly id: string | null
 }
 
+/** First of all, from the command, when the app is loaded: settings for the worker of that name may still be changed. */
+export const celerydInit: Signal<CelerydInitEvent> = new Signal('celerydInit')
+/** It is set up, and its queues are chosen. */
+export const celerydAfterSetup: Signal<CelerydAfterSetupEvent> = new Signal('celerydAfterSetup')
 /** Before anything is opened. @see celery 5.6, signals.py */
-export const workerInit: Signal<WorkerEvent> = new Signal('workerInit')
+export const workerInit: Signal<WorkerInstanceEvent> = new Signal('workerInit')
 /** It consumes. */
-export const workerReady: Signal<WorkerEvent> = new Signal('workerReady')
+export const workerReady: Signal<WorkerInstanceEvent> = new Signal('workerReady')
 /** It was told to stop. */
 export const workerShuttingDown: Signal<ShuttingDownEvent> = new Signal('workerShuttingDown')
 /** Everything is closed. */
-export const workerShutdown: Signal<WorkerEvent> = new Signal('workerShutdown')
+export const workerShutdown: Signal<WorkerInstanceEvent> = new Signal('workerShutdown')
 /** The pool is about to start a child, or another one; heard in the worker's own process. */
 export const workerBeforeCreateProcess: Signal<WorkerEvent> = new Signal(
   'workerBeforeCreateProcess',

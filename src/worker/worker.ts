@@ -11,7 +11,14 @@ import type { WorkerHost } from './host.ts'
 import { makeParts, type Parts, type WorkerOptions } from './parts.ts'
 import type { PoolPlan } from './pool/open.ts'
 import type { Request } from './request.ts'
-import { workerInit, workerReady, workerShutdown, workerShuttingDown } from './signals.ts'
+import {
+  celerydAfterSetup,
+  workerInit,
+  workerReady,
+  workerShutdown,
+  workerShuttingDown,
+  type WorkerInstanceEvent,
+} from './signals.ts'
 import type { WorkerState } from './state.ts'
 
 export type { WorkerOptions } from './parts.ts'
@@ -119,7 +126,7 @@ export class Worker implements Service, AsyncDisposable {
   async #start(): Promise<void> {
     const { hostname } = this
     const { stateDb, lag, pool, autoscaler, consumer, node } = this.#parts
-    if (workerInit.active) await workerInit.send(hostname, { hostname }, this.#log)
+    await this.#announceStart()
     try {
       const services = [stateDb, lag, pool, autoscaler, consumer, node]
       const wanted = (): boolean => !this.#draining
@@ -135,7 +142,20 @@ export class Worker implements Service, AsyncDisposable {
     }
     if (this.#draining) return
     this.#log.info(`${hostname} ready.`)
-    if (workerReady.active) await workerReady.send(hostname, { hostname }, this.#log)
+    if (workerReady.active) await workerReady.send(hostname, this.#event, this.#log)
+  }
+
+  get #event(): WorkerInstanceEvent {
+    return { hostname: this.hostname, instance: this }
+  }
+
+  async #announceStart(): Promise<void> {
+    const { hostname } = this
+    const { conf } = this.#host
+    const event = this.#event
+    if (workerInit.active) await workerInit.send(hostname, event, this.#log)
+    if (!celerydAfterSetup.active) return
+    await celerydAfterSetup.send(hostname, { ...event, conf }, this.#log)
   }
 
   async #stop(reason: ShutdownReason): Promise<void> {
@@ -195,7 +215,7 @@ export class Worker implements Service, AsyncDisposable {
     await consumer.stop(seconds)
     await lag.stop()
     if (saved !== undefined) await this.#within(seconds ?? FLUSH_TIMEOUT, saved, 'the state file')
-    if (workerShutdown.active) await workerShutdown.send(hostname, { hostname }, this.#log)
+    if (workerShutdown.active) await workerShutdown.send(hostname, this.#event, this.#log)
     this.#resolve(this.#failure)
   }
 

@@ -62,6 +62,22 @@ describe('an app', () => {
     expect(app.task('c', () => 1).options.maxRetries).to.equal(3)
   })
 
+  it('gives them also to tasks that were there first, and takes several, the later over the earlier', () => {
+    const app = createTestApp()
+    const add = app.task('add', { rateLimit: '1/m' }, () => 1)
+    app.conf.taskAnnotations = [
+      { '*': { rate_limit: '10/s', max_retries: 1 } },
+      () => undefined,
+      { add: { max_retries: 2 } },
+    ]
+    expect(add.options).to.include({ rateLimit: '10/s', maxRetries: 2 })
+  })
+
+  it('refuses annotations that are no options of a task', () => {
+    const app = createTestApp({ taskAnnotations: { add: { rate_limitt: 1 } } })
+    expect(() => app.task('add', () => 1)).to.throw(ImproperlyConfigured, /rateLimit/)
+  })
+
   it('follows settings that are assigned before they are used', async () => {
     await using app = createTestApp()
     expect(app.queues.default.queue.name).to.equal('celery')

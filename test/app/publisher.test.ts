@@ -1,6 +1,7 @@
 /** What an app sends: options, settings and routes as they stand in the message. */
 
 import { expect } from 'chai'
+import { signature } from '../../protocol/signature.ts'
 import { readFileSync } from 'node:fs'
 import { DateTime } from 'luxon'
 import { PythonDateTime } from '../../protocol/python/datetime.ts'
@@ -316,6 +317,19 @@ describe('the signals of a publish', () => {
     await app.sendTask('other')
     expect((await sent(app)).message.headers).not.to.have.property('x-added')
   })
+
+  it('tell what Celery tells: the body, and how it is tried again', async () => {
+    await using app = createTestApp()
+    const heard: unknown[] = []
+    disconnect = [
+      beforeTaskPublish.connect(({ body, retryPolicy }) => void heard.push(body, retryPolicy)),
+    ]
+    await app.sendTask('told', [1], { kwargs: { a: 2 }, retry: false })
+    const embed = { callbacks: null, errbacks: null, chain: null, chord: null }
+    expect(heard).to.deep.equal([[[1], { a: 2 }, embed], false])
+    await app.sendTask('told')
+    expect(heard[3]).to.equal(app.conf.taskPublishRetryPolicy)
+  })
 })
 
 describe('where a call goes', () => {
@@ -380,6 +394,15 @@ describe('where a call goes', () => {
     ])
     expect(await whereTo(settings, { queue: 'math' })).to.deep.equal(['', 'math', ['math']])
     expect(await whereTo(settings, {}, 'else')).to.deep.equal(['', 'celery', ['celery']])
+  })
+
+  it('is that of the task which map and starmap call', async () => {
+    const settings: SettingsInput = { taskRoutes: { 'shop.*': { queue: 'math' } } }
+    for (const map of ['celery.map', 'celery.starmap']) {
+      const inner = (task: unknown) => whereTo(settings, { kwargs: { task, it: [] } }, map)
+      expect(await inner(signature('shop.add'))).to.deep.equal(['', 'math', ['math']])
+      expect(await inner('shop.add')).to.deep.equal(['', 'celery', ['celery']])
+    }
   })
 
   it('needs a key or a queue beside a direct exchange', async () => {

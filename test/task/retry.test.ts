@@ -1,10 +1,10 @@
 /** Tries of a task: when, how often, and what is sent. */
 
 import { expect } from 'chai'
-import { signature } from '../../protocol/signature.ts'
+import { signature, type SignatureDict } from '../../protocol/signature.ts'
 import { NO_EMBED } from '../../protocol/task/task-message.ts'
 import { BackendError, Retry } from '../../src/errors.ts'
-import type { RetryOptions } from '../../src/task/context.ts'
+import type { RetryOptions, TaskContext } from '../../src/task/context.ts'
 import type { TaskOptions } from '../../src/task/options.ts'
 import { fixture, type Fixture } from './fakes.ts'
 
@@ -339,6 +339,21 @@ describe('self.replace()', () => {
     await app.run({ task: 't' })
     expect(app.sender.last.options.taskId).not.to.equal('id-1')
     expect(app.sender.last.options.chain?.[0]?.options).to.include({ task_id: 'id-1' })
+  })
+
+  it('tells onReplace what replaces it, before that is sent; an error there fails the run', async () => {
+    const told: unknown[] = []
+    const onReplace = ({ name }: TaskContext, by: SignatureDict): void => {
+      told.push(name, by.task, by.options['task_id'], app.sender.sent.length)
+      if (by.args.length === 0) throw new RangeError('no')
+    }
+    app.task('t', { bind: true, onReplace }, (self, ...args: number[]) =>
+      self.replace(signature('t.add', args)),
+    )
+    expect(await app.run({ task: 't', args: [4, 1] })).to.include({ state: 'IGNORED' })
+    expect(told).to.deep.equal(['t', 't.add', 'id-1', 0])
+    expect(await app.run({ task: 't' })).to.include({ state: 'FAILURE' })
+    expect(app.sender.sent).to.have.length(1)
   })
 
   it('refuses an empty chain and a part of a chord', async () => {

@@ -62,6 +62,22 @@ describe('a task', () => {
     })
   })
 
+  it('is shown by a name of its own making, unless the call names one', async () => {
+    const shadowName = (args: readonly unknown[], kwargs: object): string | null =>
+      args.length === 0 ? null : `t.${String(args[0])}.${Object.keys(kwargs).join()}`
+    const task = app.task(
+      't.long',
+      { shadowName, params: ['a', 'b?'] },
+      (_a?: string, _b?: number) => 1,
+    )
+    await task.applyAsync(['x'], { kwargs: { b: 1 } })
+    expect(app.sender.last.options.shadow).to.equal('t.x.b')
+    await task.applyAsync(['x'], { shadow: 'mine' })
+    expect(app.sender.last.options.shadow).to.equal('mine')
+    await task.delay()
+    expect(app.sender.last.options).not.to.have.property('shadow')
+  })
+
   it('gives signatures in link and linkError as plain data', async () => {
     const add = app.task('shop.add', (x: number, y: number) => x + y)
     await add.applyAsync([1, 2], { link: add.s(3), linkError: [signature('alarm')] })

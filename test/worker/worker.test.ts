@@ -4,6 +4,7 @@ import { expect } from 'chai'
 import type { AsyncResult } from '../../src/results/async-result.ts'
 import { LeaseLostError, Reject, WorkerLostError, WorkerShutdown } from '../../src/errors.ts'
 import {
+  celerydAfterSetup,
   taskReceived,
   taskRejected,
   taskRevoked,
@@ -116,10 +117,13 @@ describe('worker/worker', () => {
       const told: string[] = []
       const off = [
         workerInit.connect(() => void told.push('init'), { sender: 'w1@host' }),
-        workerReady.connect(() => void told.push('ready')),
+        celerydAfterSetup.connect(({ instance, conf }) => {
+          told.push(`setup ${instance.queues.map(({ name }) => name)} ${conf.taskDefaultQueue}`)
+        }),
+        workerReady.connect(({ instance }) => void told.push(`ready ${instance.hostname}`)),
         taskReceived.connect(({ request }) => void told.push(`received ${request.task}`)),
         taskUnknown.connect(({ name, id }) => void told.push(`unknown ${name} ${id}`)),
-        taskRejected.connect(({ error }) => void told.push(`rejected ${error.name}`)),
+        taskRejected.connect(({ exc }) => void told.push(`rejected ${exc.name}`)),
         taskRevoked.connect(({ expired }) => void told.push(`revoked ${expired}`)),
         workerShuttingDown.connect(({ how, exitcode }) => void told.push(`${how} ${exitcode}`)),
         workerShutdown.connect(() => void told.push('shutdown')),
@@ -128,15 +132,16 @@ describe('worker/worker', () => {
       const worker = await harness.started()
       await (await nothing.delay()).get({ timeout: 5 })
       await harness.publish({ headers: { task: 't.nothing', id: 'id-0', expires: PAST } })
-      await until(() => told.length === 4)
+      await until(() => told.length === 5)
       await harness.app.sendTask('t.nosuch', [], { taskId: 'id-1' })
       await harness.publish({ headers: {} })
-      await until(() => told.length === 6)
+      await until(() => told.length === 7)
       await worker.stop()
       for (const disconnect of off) disconnect()
       expect(told).to.deep.equal([
         'init',
-        'ready',
+        'setup celery celery',
+        'ready w1@host',
         'received t.nothing',
         'revoked true',
         'unknown t.nosuch id-1',

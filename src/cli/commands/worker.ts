@@ -4,8 +4,10 @@ import type { Command } from 'commander'
 import type { Celery } from '../../app/celery.ts'
 import { importModules } from '../../app/load.ts'
 import { LOG_LEVELS, type LogLevel } from '../../runtime/log.ts'
+import { defaultNodename, hostFormat } from '../../runtime/nodename.ts'
 import { autoscaleRange, type AutoscaleRange } from '../../worker/autoscale.ts'
 import { POOL_NAMES } from '../../worker/pool/open.ts'
+import { celerydInit } from '../../worker/signals.ts'
 import { Worker, type WorkerOptions } from '../../worker/worker.ts'
 import {
   addFlag,
@@ -117,6 +119,7 @@ export const runWorker: Action<WorkerCommandOptions> = async (
 ) => {
   if (options.include !== undefined) app.conf.include = [...app.conf.include, ...options.include]
   await importModules(app)
+  await announceInit(app, options)
   const worker = new Worker(app, { ...workerOptions(options), ...childrenOf(appName, options) })
   if (!output.quiet) output.echo(paint(banner(factsOf(app, worker, options)), 'cyan', output.color))
   if (options.taskEvents === true) app.log.warning('-E has no effect: this release sends no events')
@@ -139,6 +142,13 @@ export const runWorker: Action<WorkerCommandOptions> = async (
   if (exitcode !== EX_OK || !shutdown.restarts || isSupervised()) return exitcode
   await app.close()
   return restart()
+}
+
+async function announceInit(app: Celery, options: WorkerCommandOptions): Promise<void> {
+  if (!celerydInit.active) return
+  const hostname = hostFormat(defaultNodename(options.hostname))
+  const given: Readonly<Record<string, unknown>> = { ...options }
+  await celerydInit.send(hostname, { hostname, conf: app.conf, options: given }, app.log)
 }
 
 async function runUntilClosed(app: Celery, worker: Worker, shutdown: Shutdown): Promise<number> {
