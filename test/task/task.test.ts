@@ -67,7 +67,7 @@ describe('a task', () => {
       args.length === 0 ? null : `t.${String(args[0])}.${Object.keys(kwargs).join()}`
     const task = app.task(
       't.long',
-      { shadowName, params: ['a', 'b?'] },
+      { shadowName, params: ['a?', 'b?'] },
       (_a?: string, _b?: number) => 1,
     )
     await task.applyAsync(['x'], { kwargs: { b: 1 } })
