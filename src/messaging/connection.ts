@@ -204,7 +204,8 @@ export class Connection {
     const { retry } = this.#options
     this.#reorder()
     for (let retries = 0; ; retries += 1) {
-      const loud = this.#isLoud()
+      // Once a second at most is told what fails.
+      const loud = Date.now() - this.#loggedAt >= 1000
       const pass = await this.#tryAll(abort.signal, (error) => {
         if (loud) this.#log(error, 'Will retry using next failover.')
       })
@@ -282,17 +283,11 @@ export class Connection {
     for (const fn of this.#onLost) fn(error)
   }
 
-  /** Once a second at most is told what fails. */
-  #isLoud(): boolean {
-    if (Date.now() - this.#loggedAt < 1000) return false
-    this.#loggedAt = Date.now()
-    return true
-  }
-
   /** As Celery says it. @see celery 5.6, worker/consumer/consumer.py, `CONNECTION_ERROR` */
   #log(error: Error, next: string): void {
     const { name, logger } = this.#options
     const prefix = name === undefined ? '' : `${name}: `
+    this.#loggedAt = Date.now()
     logger.error(`${prefix}${capital(oneLine(error.message))}.\n${next}\n`)
   }
 }

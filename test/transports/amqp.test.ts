@@ -24,7 +24,7 @@ import { amqpUrl as parse } from '../../src/runtime/url.ts'
 import { AmqpTransport } from '../../src/transports/amqp/transport.ts'
 import { Inbox, message, rejection, text, transportContract } from '../contracts/transport.ts'
 import { Proxy } from '../support/proxy.ts'
-import { amqpUrl, type RabbitmqServer, startRabbitmq } from '../support/services.ts'
+import { amqpUrl } from '../support/services.ts'
 import { until, within } from '../support/until.ts'
 
 const OPTIONS: TransportOptions = {
@@ -268,27 +268,5 @@ describe('the amqp transport', function () {
       expect(await within(10, noticed.closed)).to.be.instanceOf(Error)
       await proxy.stop()
     })
-  })
-})
-
-describe('the amqp transport on a broker with an alarm', function () {
-  this.timeout(90_000)
-  let server: RabbitmqServer
-  before(async () => void (server = await startRabbitmq()))
-  after(() => server.stop())
-
-  it('knows that it is blocked, and closes all the same', async () => {
-    const connection = await new AmqpTransport(server.url, OPTIONS).connect()
-    const channel = await connection.channel()
-    await channel.declareQueue(directQueue('q'))
-    await server.ctl('set_vm_memory_high_watermark', '0.000001')
-    const sent = channel.publish(message('held'), { exchange: '', routingKey: 'q' })
-    await until(() => connection.blocked, { seconds: 20, what: 'connection.blocked' })
-    const other = await new AmqpTransport(server.url, OPTIONS).connect()
-    await within(5, other.close(), 'close')
-    await server.ctl('set_vm_memory_high_watermark', '0.4')
-    await within(20, connection.unblocked?.() ?? Promise.resolve(), 'unblocked')
-    await within(10, sent, 'the confirmation')
-    await connection.close()
   })
 })

@@ -102,7 +102,8 @@ function withoutOurDeaths(headers: PlainObject, kept: PlainObject): PlainObject 
   if (left.length > 0) result[DEATHS] = left
   else if (deaths.length > 0) delete result[DEATHS]
   replaceDeath(result, FIRST_DEATH, left.at(-1))
-  replaceDeath(result, LAST_DEATH, left[0])
+  // Nothing died after a last death of ours; what died before was kept.
+  replaceDeath(result, LAST_DEATH, undefined)
   for (const name of READ_BY_BROKER) {
     if (name !== DEATHS && Object.hasOwn(kept, name)) result[name] = kept[name]
   }
