@@ -4,7 +4,9 @@ import { unchain } from '../canvas/chain.ts'
 import { merge } from '../canvas/call.ts'
 import { fromWireOptions } from '../../protocol/call-options.ts'
 import type { SignatureDict } from '../../protocol/signature.ts'
-import { ImproperlyConfigured, NotRegistered, NotSupported, Retry } from '../errors.ts'
+import { bodyOf, headerOf, tasksOf } from '../canvas/primitives.ts'
+import { SUCCESS } from '../../protocol/states.ts'
+import { ImproperlyConfigured, NotRegistered, Retry } from '../errors.ts'
 import { EagerResult } from '../results/eager-result.ts'
 import { sourceOf } from '../runtime/cancellation.ts'
 import { secondsOf } from '../runtime/duration.ts'
@@ -109,9 +111,11 @@ function listOrNull<T>(list: readonly T[]): readonly T[] | null {
 }
 
 /**
- * Runs a task or a chain here and now, each with the result of the one before.
+ * Runs a signature here and now: of a chain each task with the result of the one before, of a group one
+ * after another, whose results are those of a chord's header. What a task throws rejects, where another
+ * was to follow it.
  *
- * @see celery 5.6, canvas.py, `_chain.apply`
+ * @see celery 5.6, canvas.py, `_chain.apply`, `group.apply` and `_chord.apply`
  */
 export async function applySignature<R>(
   host: TaskHost,
@@ -122,24 +126,49 @@ export async function applySignature<R>(
   let given = args
   let result: EagerResult<R> | undefined
   for (const step of unchain(signature)) {
-    if (step.subtask_type !== null) {
-      throw new NotSupported(`a ${step.subtask_type} cannot be run here and now in this release`)
-    }
-    const { kwargs = {}, ...rest } = result === undefined ? options : withoutKwargs(options)
-    const complete = merge(step, { args: given, kwargs, options: {} })
-    const own = fromWireOptions(complete.options) as CallOptions
-    result = await applyTask<R>(host, step.task, complete.args, {
-      ...own,
-      ...rest,
-      kwargs: complete.kwargs,
-    })
+    result = await applyStep<R>(host, step, given, result === undefined ? options : shared(options))
     given = [await result.get()]
   }
   if (result === undefined) throw new ImproperlyConfigured('a chain without tasks cannot be run')
   return result
 }
 
-function withoutKwargs({ kwargs: _kwargs, taskId: _id, ...rest }: ApplyOptions): ApplyOptions {
+async function applyStep<R>(
+  host: TaskHost,
+  step: SignatureDict,
+  args: readonly unknown[],
+  options: ApplyOptions,
+): Promise<EagerResult<R>> {
+  if (step.subtask_type === 'group') {
+    const values = await applyMembers(host, step, [...args, ...step.args], options)
+    return new EagerResult<R>(newId(), { state: SUCCESS, result: values })
+  }
+  if (step.subtask_type === 'chord') {
+    const values = await applyMembers(host, headerOf(step), [...args, ...step.args], options)
+    return await applySignature<R>(host, bodyOf(step), [values], options)
+  }
+  const { kwargs = {}, ...rest } = options
+  const complete = merge(step, { args, kwargs, options: {} })
+  const own = fromWireOptions(complete.options) as CallOptions
+  const all = { ...own, ...rest, kwargs: complete.kwargs }
+  return await applyTask<R>(host, step.task, complete.args, all)
+}
+
+async function applyMembers(
+  host: TaskHost,
+  group: SignatureDict,
+  args: readonly unknown[],
+  options: ApplyOptions,
+): Promise<readonly unknown[]> {
+  const values: unknown[] = []
+  for (const member of tasksOf(group)) {
+    values.push(await (await applySignature(host, member, args, shared(options))).get())
+  }
+  return values
+}
+
+/** Arguments by name are the first task's, and the id is one task's alone. */
+function shared({ kwargs: _kwargs, taskId: _id, ...rest }: ApplyOptions): ApplyOptions {
   return rest
 }
 

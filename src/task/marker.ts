@@ -1,10 +1,12 @@
 /** Says of a request what its run no longer can: that it failed with its process, or was cut short. */
 
 import { encodeException, exceptionRepr, formatTraceback } from '../../protocol/python/exception.ts'
-import { FAILURE, RETRY } from '../../protocol/states.ts'
+import { FAILURE, RETRY, REVOKED } from '../../protocol/states.ts'
 import { Retry, TimeLimitExceeded } from '../errors.ts'
 import { sourceOf } from '../runtime/cancellation.ts'
 import { oneLine } from '../runtime/log.ts'
+import { returnChordPart } from './callbacks.ts'
+import { returnUnsent } from './chord.ts'
 import { runAs } from './current.ts'
 import { markAsFailure } from './failure.ts'
 import type { TaskHost } from './host.ts'
@@ -18,18 +20,21 @@ import { environmentOf, runOf, type TracerOptions } from './trace.ts'
 export interface Marker {
   /** The run's process was killed, or is gone. The hooks of the task are not called. */
   failed(request: TaskRequest, error: Error): Promise<Outcome>
+  /** It was discarded, or ended from outside: chords wait for it no more. Its result is stored already. */
+  revoked(request: TaskRequest, error: Error): Promise<void>
   /** The run was ended so that the worker can end, and is not given to another. */
   cancelled(request: TaskRequest): Promise<Outcome>
 }
 
 export function createMarker(host: TaskHost, options: TracerOptions): Marker {
   const environment = environmentOf(options)
-  const mark = (request: TaskRequest, how: (run: Run) => Promise<Outcome>): Promise<Outcome> => {
+  const mark = <T>(request: TaskRequest, how: (run: Run) => Promise<T>): Promise<T> => {
     const run = runOf(host, environment, request, sourceOf(neverAborted()))
     return runAs(run, () => how(run))
   }
   return {
     failed: (request, error) => mark(request, (run) => failed(run, error)),
+    revoked: (request, error) => mark(request, (run) => revoked(run, error)),
     cancelled: (request) => mark(request, cancelled),
   }
 }
@@ -51,6 +56,21 @@ async function failed(run: Run, error: Error): Promise<Outcome> {
     timedOut: error instanceof TimeLimitExceeded,
     runtime: 0,
   }
+}
+
+/**
+ * Celery forgets those that would have followed in a chain: a chord that one of them is a part of waits
+ * for ever there.
+ *
+ * @see celery 5.6, backends/base.py, `mark_as_revoked`
+ */
+async function revoked(run: Run, error: Error): Promise<void> {
+  const { chord, chain } = run.request.embed
+  const ended = { state: REVOKED, result: encodeException(error) }
+  await attempt(run, REVOKED, async () => {
+    if (chord !== null) await returnChordPart(run, REVOKED, ended.result)
+    for (const successor of chain ?? []) await returnUnsent(run.host, successor, ended)
+  })
 }
 
 /** @see celery 5.6, worker/request.py, `_announce_cancelled` */

@@ -4,6 +4,7 @@ import { peekTask } from '../../protocol/task/decode.ts'
 import { NotRegistered, TaskRevokedError } from '../errors.ts'
 import type { Delivery } from '../messaging/transport.ts'
 import type { Logger } from '../runtime/log.ts'
+import type { Marker } from '../task/marker.ts'
 import type { Request, Revocation } from './request.ts'
 import { taskReceived, taskRejected, taskRevoked, taskUnknown } from './signals.ts'
 import type { Verdicts } from './verdict.ts'
@@ -13,6 +14,7 @@ export interface AnnounceOptions {
   readonly hostname: string
   readonly log: Logger
   readonly verdicts: Verdicts
+  readonly marker: Marker
 }
 
 export class Announcer {
@@ -42,10 +44,13 @@ export class Announcer {
     { message, policy, taskName }: Request,
     { reason, signum }: Revocation,
   ): Promise<void> {
-    const { verdicts, log } = this.#options
+    const { verdicts, marker, log } = this.#options
+    const error = new TaskRevokedError(reason)
     if (!policy.ignoreResult || policy.storeErrorsEvenIfIgnored) {
-      await verdicts.revoked(message, new TaskRevokedError(reason))
+      await verdicts.revoked(message, error)
     }
+    const { chord, chain } = message.embed
+    if (chord !== null || chain !== null) await marker.revoked(message, error)
     if (!taskRevoked.active) return
     const [terminated, expired] = [reason === 'terminated', reason === 'expired']
     await taskRevoked.send(taskName, { request: message, terminated, signum, expired }, log)

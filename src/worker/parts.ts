@@ -177,11 +177,12 @@ function strategyContext(
 ): StrategyContext {
   const { conf, tasks, codec } = host
   const { log, hostname, verdicts } = shared
-  const announcer = new Announcer({ hostname, log, verdicts })
+  const marker = host.marker(hostname)
+  const announcer = new Announcer({ hostname, log, verdicts, marker })
   return {
     ...shared,
     codec,
-    marker: host.marker(hostname),
+    marker,
     maxDeliveries: conf.maxDeliveries,
     accept: codec.serializers.contentTypes(conf.acceptContent),
     etaHoldLimit: conf.workerEtaHoldLimit ?? Infinity,

@@ -175,6 +175,16 @@ describe('a chord', () => {
       }
     })
 
+    it('counts what was revoked, and fails its body for it', async () => {
+      const revoked = { ...ADD(1, 1), options: { task_id: 'revoked' } }
+      worker.state.revoked.add('revoked')
+      for (const part of [revoked, chainOf([revoked, ADD(2)])]) {
+        expect(String(await failure(chordOf([part, ADD(2, 2)], ECHO)))).to.match(
+          /^ChordError: Dependency \S+ raised TaskRevokedError\('revoked'\)$/,
+        )
+      }
+    })
+
     it('fails its body when that cannot be sent', async () => {
       const body = signature(
         'echo',

@@ -2,7 +2,8 @@
 
 import { expect } from 'chai'
 import { DateTime } from 'luxon'
-import { signature as makeSignature } from '../../protocol/signature.ts'
+import { signature as makeSignature, type SignatureDict } from '../../protocol/signature.ts'
+import { chainOf, chordOf, groupOf } from '../../src/canvas/primitives.ts'
 import { NotSupported } from '../../src/errors.ts'
 import { chain, Signature } from '../../src/task/signature.ts'
 import type { Task } from '../../src/task/task.ts'
@@ -154,6 +155,20 @@ describe('a chain', () => {
     add = app.task('shop.add', (x: number, y: number) => x + y)
     expect(await (await add.s(2).pipe(add.s(3)).applyAsync([1])).get()).to.equal(6)
     expect(app.sender.sent).to.deep.equal([])
+  })
+
+  it('of groups and chords runs here and now, one task after another', async () => {
+    app.task('echo', (...args: unknown[]) => args)
+    const part = (...args: unknown[]): SignatureDict => makeSignature('shop.add', args)
+    const group = groupOf([part(1), part(2)])
+    const echo = makeSignature('echo')
+    const runs = async (dict: SignatureDict, ...args: unknown[]): Promise<unknown> =>
+      (await new Signature(app.host, dict).apply(args)).get()
+    expect(await runs(group, 10)).to.deep.equal([11, 12])
+    expect(await runs(chordOf(group, echo), 10)).to.deep.equal([[11, 12]])
+    expect(await runs(chainOf([part(1, 1), group, echo]))).to.deep.equal([[3, 4]])
+    const header = [chainOf([part(1), group]), chordOf(group, echo)]
+    expect(await runs(chordOf(header, echo), 1)).to.deep.equal([[[3, 4], [[2, 3]]]])
   })
 
   it('that has failed here and now rejects with what its task threw', async () => {

@@ -152,6 +152,7 @@ class Bench {
         this.told.push(`FAILURE: ${error.name}: ${error.message}`)
         return OUTCOMES.failure
       },
+      revoked: async () => {},
       cancelled: async () => {
         this.told.push('RETRY')
         return OUTCOMES.retry
