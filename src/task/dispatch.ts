@@ -153,7 +153,7 @@ export function resultOf<R>(host: TaskHost, { id, parent }: PlannedResult): Asyn
   return new AsyncResult<R>(id, source, parent === null ? {} : { parent: resultOf(host, parent) })
 }
 
-export function tupleOf({ id, parent, members }: PlannedResult): ResultTuple {
+function tupleOf({ id, parent, members }: PlannedResult): ResultTuple {
   const before = parent === null ? null : tupleOf(parent)
   return [[id, before], members?.map(tupleOf) ?? null]
 }
