@@ -21,7 +21,8 @@ import { NOW, script, type Script } from './script.ts'
  * a name of its own: kombu restores by the entry, not by its name.
  *
  * What is leased is written down under its owner in the same step: when the reply is lost, because
- * server or worker dies in this moment, it is known whose it was.
+ * server or worker dies in this moment, it is known whose it was. That is forgotten in the end unless it
+ * is renewed with the leases.
  *
  * The item is kept as text; cjson only reads it. It refuses lone surrogates, which Python and
  * JavaScript read: they are covered up before a second try.
@@ -134,9 +135,10 @@ if #leased > 0 then
   redis.call('HSET', KEYS[1], unpack(entries))
   if ARGV[1] ~= '' then
     redis.call('HSET', KEYS[4], unpack(owned))
-    redis.call('HSETNX', KEYS[3], ARGV[1], '')
-    redis.call('EXPIRE', KEYS[3], ARGV[2])
-    redis.call('EXPIRE', KEYS[4], ARGV[2])
+    if redis.call('HSETNX', KEYS[3], ARGV[1], '') == 1 then
+      redis.call('EXPIRE', KEYS[3], ARGV[2])
+      redis.call('EXPIRE', KEYS[4], ARGV[2])
+    end
   end
 end
 for _, item in ipairs(dead) do
