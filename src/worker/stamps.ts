@@ -11,8 +11,6 @@ export interface Stamped {
 }
 
 /** A value, or several. */
-export type Stamps = unknown
-
 export type Stamp = readonly [header: string, stamp: unknown]
 
 /** Kept in the same bounds as ids are, where Celery has none. @see celery 5.6, worker/state.py, `revoked_stamps` */

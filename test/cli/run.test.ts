@@ -23,6 +23,14 @@ const MISTAKES: readonly (readonly [words: string, command: string, what: string
   ['result', 'result [OPTIONS] TASK_ID', "Missing argument 'TASK_ID'."],
   ['worker --foo', worker, 'No such option: --foo Did you mean --pool?'],
   ['worker -c x', worker, "Invalid value for '-c' / '--concurrency': 'x' is not a valid integer."],
+  ['worker --autoscale x', worker, "Invalid value for '--autoscale': 'x' is not a valid integer."],
+  ['worker --autoscale 3,', worker, "Invalid value for '--autoscale': '' is not a valid integer."],
+  [
+    'worker --autoscale 3,2,1',
+    worker,
+    "Invalid value for '--autoscale': Expected two comma separated integers or one integer. Got 3 instead.",
+  ],
+  ['worker --autoscale=-1', worker, /^Invalid value for '--autoscale': autoscale needs two whole/],
   ['worker -l loud', worker, /^Invalid value for '-l' \/ '--loglevel': 'LOUD' is not one of /],
   ['worker -P nosuch', worker, /^Invalid value for '-P' \/ '--pool': 'nosuch' is not one of /],
   ['worker -O fast', worker, /^Invalid value for '-O' \/ '--optimization': 'fast' is not one of /],
@@ -51,7 +59,13 @@ describe('cli/run', () => {
 
   it('shows the options of a command', async () => {
     const { code, stdout } = await runHere(['worker', '--help'])
-    for (const option of ['-c, --concurrency', '-Q, --queues', '-P, --pool']) {
+    for (const option of [
+      '-c, --concurrency',
+      '-Q, --queues',
+      '-P, --pool',
+      '--autoscale',
+      '-S, --statedb',
+    ]) {
       expect(stdout).to.include(option)
     }
     expect(code).to.equal(0)

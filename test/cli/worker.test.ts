@@ -77,6 +77,14 @@ for (const [broker, url] of Object.entries(BROKERS)) {
       expect(shown.stdout).to.equal("{'a': [1180591620717411303424, None, 'x']}\n")
     })
 
+    it('autoscales in either order, and keeps its state in a file of its name', async () => {
+      const statedb = join(folder, '%n.state')
+      worker = await startWorker(['-n', 'w1@%h', '--autoscale=1,3', '-S', statedb], env)
+      expect(worker.output).to.include('.> concurrency: {min=1, max=3} (async)')
+      expect(await worker.stop()).to.equal(0)
+      expect(existsSync(join(folder, 'w1.state'))).to.equal(true)
+    })
+
     it('shows the traceback of a failure', async () => {
       worker = await startWorker([], env)
       const { id } = await client.sendTask('cli.boom')
