@@ -35,6 +35,11 @@ export interface EtaContext<T extends EtaTask> {
 
 /** What was put aside comes again so long before its eta, and is on time however long the way is. */
 const LEAD_MS = 1000
+/**
+ * How many on their way to the broker raise the prefetch count, so that the next ones come meanwhile. Few,
+ * for those may be of another kind and run long.
+ */
+const MOST_MOVING = 50
 /** How long a task is kept that could not be put aside, until that is tried again. */
 const RETRY_MS = 5000
 
@@ -65,6 +70,7 @@ export class EtaTasks<T extends EtaTask> {
   readonly #held = new Heap<Held<T>>((a, b) => a.eta > b.eta)
   /** What was put aside before the last {@link drop} is not taken up again. */
   #era = 0
+  #moving = 0
   #warned = false
 
   /** @param onDue called once for each task whose eta has come */
@@ -88,7 +94,7 @@ export class EtaTasks<T extends EtaTask> {
   putAside(task: T): void {
     const { log, settlements } = this.#context
     if (isEnabled(log, 'debug')) log.debug(`Task ${task.label} is put aside until its eta`)
-    settlements.track(this.#postpone(task, task.schedule.eta ?? 0))
+    settlements.track(this.#move(task, task.schedule.eta ?? 0))
   }
 
   /** Takes a task that is not due yet, and hands it on when it is; false when it may go on now. */
@@ -163,6 +169,17 @@ export class EtaTasks<T extends EtaTask> {
     if (held.lease !== undefined) this.#leases.cancel(held.lease)
     this.#context.state.scheduled.delete(held.task)
     this.#context.prefetch.decrement()
+  }
+
+  /** Until the broker has them, they are in hand as the held ones are: a burst would wait for each few. */
+  async #move(task: T, eta: number): Promise<void> {
+    if (this.#moving >= MOST_MOVING) return this.#postpone(task, eta)
+    const { prefetch } = this.#context
+    this.#moving += 1
+    prefetch.increment()
+    await this.#postpone(task, eta)
+    prefetch.decrement()
+    this.#moving -= 1
   }
 
   async #postpone(task: T, eta: number): Promise<void> {

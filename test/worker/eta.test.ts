@@ -123,6 +123,7 @@ describe('worker/eta', () => {
   it('raises the prefetch count by one for each that it holds', async () => {
     const stage = new Stage()
     for (const countdown of [1, 2, 3, 4, 5]) stage.deliver(`${countdown}`, countdown)
+    await stage.settled()
     expect(stage.raised).to.equal(3)
     await stage.pass(1)
     expect(stage.raised).to.equal(2)
@@ -169,6 +170,17 @@ describe('worker/eta', () => {
       const stage = new Stage({ etaRoom: 2 })
       for (const countdown of [1, 2, 3]) stage.deliver(`${countdown}`, countdown)
       expect(stage.held).to.deep.equal(['1', '2'])
+    })
+
+    it('asks for the next ones while some are on their way to the broker, within bounds', async () => {
+      const stage = new Stage({ etaHoldLimit: 1 })
+      stage.deliver('near', 1)
+      for (let n = 0; n < 10; n += 1) stage.deliver(`${n}`, 60 + n)
+      expect(stage.raised).to.equal(1 + 10)
+      for (let n = 10; n < 100; n += 1) stage.deliver(`${n}`, 60 + n)
+      expect(stage.raised).to.equal(1 + 50)
+      await stage.settled()
+      expect(stage.raised).to.equal(1)
     })
 
     it('keeps to the bound in a burst, and settles all the others', async () => {
