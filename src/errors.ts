@@ -179,10 +179,10 @@ export class MaxRetriesExceededError extends CeleryError {
 /** The soft time limit passed. @see billiard.exceptions.SoftTimeLimitExceeded */
 export class SoftTimeLimitExceeded extends CeleryError {
   readonly excModule = 'billiard.exceptions'
-  readonly args: readonly unknown[]
-  constructor(seconds: number) {
-    super('ERR_SOFT_TIME_LIMIT_EXCEEDED', `SoftTimeLimitExceeded(${seconds},)`)
-    this.args = [seconds]
+  /** Celery's workers raise it without. */
+  readonly args: readonly unknown[] = []
+  constructor(seconds?: number) {
+    super('ERR_SOFT_TIME_LIMIT_EXCEEDED', `SoftTimeLimitExceeded(${seconds ?? ''})`)
   }
 }
 

@@ -124,6 +124,13 @@ app.task('ts.slow', { acksLate: true }, async (path: string, seconds: number) =>
   return 'slept'
 })
 
+app.task('ts.sleep', { bind: true }, async (self, seconds: number) => {
+  await sleep(seconds * 1000, undefined, { signal: self.signal })
+})
+
+/** Takes its process along. */
+app.task('ts.die', () => process.kill(process.pid, 'SIGKILL'))
+
 app.task('ts.record', async (path: string, ...words: unknown[]) => {
   await appendFile(path, `${words.map(String).join(' ')}\n`)
 })

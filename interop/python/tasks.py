@@ -150,3 +150,14 @@ def record(path, *words):
 def errback(task_id, path):
     with open(path, "a") as file:
         file.write(f"{task_id}\n")
+
+
+@app.task(name="py.sleep")
+def sleep(seconds):
+    time.sleep(seconds)
+
+
+@app.task(name="py.die")
+def die():
+    """Takes its process along."""
+    os.kill(os.getpid(), 9)

@@ -28,10 +28,7 @@ const KNOWN: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ['celery.exceptions.NotRegistered', (text) => new NotRegistered(text)],
   ['celery.exceptions.ChordError', (text) => new ChordError(text)],
   ['celery.exceptions.MaxRetriesExceededError', (text) => new MaxRetriesExceededError(text)],
-  [
-    'billiard.exceptions.SoftTimeLimitExceeded',
-    (_, args) => new SoftTimeLimitExceeded(first(args)),
-  ],
+  ['billiard.exceptions.SoftTimeLimitExceeded', () => new SoftTimeLimitExceeded()],
   ['billiard.exceptions.TimeLimitExceeded', (_, args) => new TimeLimitExceeded(first(args))],
   ['billiard.exceptions.WorkerLostError', (text) => new WorkerLostError(text)],
 ])

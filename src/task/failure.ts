@@ -11,6 +11,7 @@ import {
   SoftTimeLimitExceeded,
   TaskRevokedError,
   TimeLimitExceeded,
+  WorkerLostError,
   WorkerShutdown,
 } from '../errors.ts'
 import { oneLine } from '../runtime/log.ts'
@@ -125,6 +126,11 @@ export async function fail(run: Run, error: unknown, runtime: number): Promise<O
   }
 }
 
+/** Celery stores no traceback of what was killed. @see celery 5.6, worker/request.py, `on_failure` */
+function isKilled(error: unknown): boolean {
+  return error instanceof TimeLimitExceeded || error instanceof WorkerLostError
+}
+
 /**
  * Stores the failure, for the task and for those of its chain that will not run; then its errbacks.
  *
@@ -132,8 +138,7 @@ export async function fail(run: Run, error: unknown, runtime: number): Promise<O
  */
 export async function markAsFailure(run: Run, error: unknown, text: string): Promise<void> {
   const result = encodeException(error)
-  /** Celery stores none where the process was killed. */
-  const traceback = error instanceof TimeLimitExceeded ? null : text
+  const traceback = isKilled(error) ? null : text
   const stores = run.storesErrors
   if (stores) await storeForGood(run, FAILURE, result, traceback)
   run.decided = true

@@ -174,7 +174,7 @@ export function poolContract({ name, size, kills, open }: PoolCase): void {
       await running(recorders)
       pool.abort(new SoftTimeLimitExceeded(3), a)
       await until(() => stage.abortedBy(a))
-      expect(stage.abortedBy(a)).to.equal('SoftTimeLimitExceeded: SoftTimeLimitExceeded(3,)')
+      expect(stage.abortedBy(a)).to.equal('SoftTimeLimitExceeded: SoftTimeLimitExceeded(3)')
       expect(stage.abortedBy(b)).to.equal(undefined)
       pool.abort(new LeaseLostError('gone'))
       await until(() => stage.abortedBy(b))

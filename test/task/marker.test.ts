@@ -35,7 +35,7 @@ describe('the marker', () => {
   const request = (more: Partial<TaskRequest> = {}): TaskRequest =>
     localRequest({ task: 't.task', id: 'id-1', args: [], kwargs: {}, hostname: 'w1@host', ...more })
 
-  it('stores a failure, without a traceback when it was the time limit, and calls no hooks', async () => {
+  it('stores a failure, without a traceback, and calls no hooks', async () => {
     const outcome = await marker.failed(request(), new TimeLimitExceeded(3))
     expect(outcome).to.include({ state: 'FAILURE', timedOut: true, expected: false })
     expect(outcome).to.include({ exceptionRepr: 'TimeLimitExceeded(3)' })

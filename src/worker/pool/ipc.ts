@@ -92,7 +92,7 @@ type Rebuild = (message: string, args: readonly unknown[]) => Error
 
 /** The classes that tasks and the worker tell apart; by code, so that no name from outside is looked up. */
 const REBUILDS: ReadonlyMap<string | undefined, Rebuild> = new Map<string, Rebuild>([
-  ['ERR_SOFT_TIME_LIMIT_EXCEEDED', (_, [seconds]) => new SoftTimeLimitExceeded(Number(seconds))],
+  ['ERR_SOFT_TIME_LIMIT_EXCEEDED', (message) => softLimit(message)],
   ['ERR_TIME_LIMIT_EXCEEDED', (_, [seconds]) => new TimeLimitExceeded(Number(seconds))],
   ['ERR_TASK_REVOKED', (message) => new TaskRevokedError(message)],
   ['ERR_WORKER_SHUTDOWN', (message) => new WorkerShutdown(message)],
@@ -104,6 +104,14 @@ const REBUILDS: ReadonlyMap<string | undefined, Rebuild> = new Map<string, Rebui
   ['ERR_INVALID_TASK', (message) => new InvalidTaskError(message)],
   ['ERR_LIMIT_EXCEEDED', (message) => new LimitExceeded(message)],
 ])
+
+/** Its seconds stand in its message alone. */
+function softLimit(message: string): SoftTimeLimitExceeded {
+  const [seconds] = /\d+(\.\d+)?/.exec(message) ?? []
+  return seconds === undefined
+    ? new SoftTimeLimitExceeded()
+    : new SoftTimeLimitExceeded(Number(seconds))
+}
 
 /** The same class again where it is one of ours; else an `Error` with the same name, message and stack. */
 export function fromPlain({ name, message, stack, code, args }: PlainError): Error {

@@ -64,7 +64,7 @@ describe('encodeException', () => {
     expect(encoded(new SoftTimeLimitExceeded(3))).to.deep.equal([
       'SoftTimeLimitExceeded',
       'billiard.exceptions',
-      [3],
+      [],
     ])
   })
 
