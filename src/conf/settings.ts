@@ -271,7 +271,7 @@ export const SETTINGS = {
   /** The most messages held while tasks wait for their eta: what they may raise the prefetch count to. */
   worker_eta_task_limit: { type: 'int', default: null },
   /** Fetch a message only when it can run at once. */
-  worker_disable_prefetch: { type: 'bool', default: false, status: 'later' },
+  worker_disable_prefetch: { type: 'bool', default: false },
   /** Fetch fewer after a lost connection, until what runs is done. */
   worker_enable_prefetch_count_reduction: { type: 'bool', default: true },
   /** End what is acknowledged late when the broker is lost. */

@@ -15,6 +15,8 @@ export interface ConsumerOptions {
   readonly queues: readonly Queue[]
   /** Deliveries that may be unsettled at a time; 0 is no limit. */
   readonly prefetchCount: number
+  /** How many may come at this moment besides. @see Channel.qos @default no limit */
+  readonly canConsume?: (() => number) | undefined
   /** Deliveries are settled as they are sent. @default false */
   readonly noAck?: boolean
   /** Must not throw; is not awaited. */
@@ -142,7 +144,7 @@ export class Consumer implements Service {
   /** Changes the prefetch count, now and for later connections. */
   async qos(prefetchCount: number): Promise<void> {
     this.#prefetchCount = prefetchCount
-    await this.#session?.channel.qos(prefetchCount)
+    await this.#session?.channel.qos(prefetchCount, this.#options.canConsume)
   }
 
   #end(): Session | undefined {
@@ -197,7 +199,7 @@ export class Consumer implements Service {
         starting: new Map(),
       }
       try {
-        await channel.qos(this.#prefetchCount)
+        await channel.qos(this.#prefetchCount, this.#options.canConsume)
         if (signal.aborted) throw reasonOf(signal)
         this.#session = session
         const refused = await this.#consumeAll(session)

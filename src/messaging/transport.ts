@@ -136,8 +136,13 @@ export interface Channel {
     onDelivery: (delivery: Delivery) => void,
     options?: ConsumeOptions,
   ): Promise<Consumption>
-  /** How many deliveries may be unsettled on this channel; 0 is no limit. May be changed while consuming. */
-  qos(prefetchCount: number): Promise<void>
+  /**
+   * How many deliveries may be unsettled on this channel; 0 is no limit. May be changed while consuming.
+   *
+   * @param canConsume how many may come at this moment besides; it is asked before each fetch, where
+   * clients fetch (Redis), and to be told anew when the answer grows. @default no limit
+   */
+  qos(prefetchCount: number, canConsume?: () => number): Promise<void>
   /** Stops consuming and gives back what is unsettled; never rejects. */
   close(): Promise<void>
 }

@@ -19,6 +19,8 @@ export interface ConsumerOptions {
   /** Whether fewer are fetched after a loss, until what runs is done. @see celery 5.6, `worker_enable_prefetch_count_reduction` */
   readonly reducesPrefetch: boolean
   readonly etaTaskLimit: number | null
+  /** How many more could run at once; undefined fetches ahead. @see celery 5.6, `worker_disable_prefetch` */
+  readonly canConsume: (() => number) | undefined
   /** Whether the first connection is tried again. @see celery 5.6, `broker_connection_retry_on_startup` */
   readonly retryOnStartup: boolean
   /** Whether a lost one is. @see celery 5.6, `broker_connection_retry` */
@@ -48,10 +50,11 @@ export class Consumer implements Service {
   constructor(options: ConsumerOptions) {
     this.#options = options
     const { connection, queues, onDelivery, onFailed, log } = options
-    const { prefetchCount, prefetchMultiplier, etaTaskLimit } = options
+    const { prefetchCount, prefetchMultiplier, etaTaskLimit, canConsume } = options
     this.#consumer = new MessageConsumer(connection, {
       queues,
       prefetchCount,
+      canConsume,
       onDelivery,
       onConnected: () => log.info(`Connected to ${connection.address}`),
       onLost: (error, what) => this.#lost(error, what),
@@ -78,9 +81,16 @@ export class Consumer implements Service {
 
   /** @throws OperationalError when no broker answered as often as the settings say */
   async start(): Promise<void> {
-    const { connection, retryOnStartup } = this.#options
+    const { connection, retryOnStartup, canConsume, log } = this.#options
     await connection.connect(this.#starting.signal, { patient: retryOnStartup })
     if (this.#starting.signal.aborted) throw aborted()
+    const { driver } = connection.capabilities
+    if (canConsume !== undefined && driver !== 'redis') {
+      log.warning(
+        'worker_disable_prefetch is only supported for Redis brokers. ' +
+          `Current broker transport: ${driver}. Ignoring disable_prefetch setting.`,
+      )
+    }
     await this.#consumer.start()
   }
 
@@ -103,6 +113,15 @@ export class Consumer implements Service {
       'Resuming normal operations following a restart.\n' +
         `Prefetch count has been restored to the maximum of ${this.prefetch.maximum}`,
     )
+  }
+
+  /** One more could run at once, where that counts. */
+  canConsumeMore(): void {
+    const { canConsume, log } = this.#options
+    if (canConsume === undefined) return
+    this.#consumer.qos(this.prefetch.value).catch((error: unknown) => {
+      log.debug(`basic.qos: ${oneLine((error as Error).message)}`)
+    })
   }
 
   /** Takes no more messages; those in hand can still be settled. */

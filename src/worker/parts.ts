@@ -8,7 +8,7 @@ import type { Logger } from '../runtime/log.ts'
 import { defaultNodename, hostFormat } from '../runtime/nodename.ts'
 import type { Outcome, TaskRequest } from '../task/request.ts'
 import { Announcer } from './announcer.ts'
-import { Consumer } from './consumer.ts'
+import { Consumer, type ConsumerOptions } from './consumer.ts'
 import type { WorkerHost } from './host.ts'
 import { LagMonitor } from './lag.ts'
 import { guarded } from './log-line.ts'
@@ -37,6 +37,8 @@ export interface WorkerOptions extends OperationsOptions, ChildrenOptions {
   readonly pool?: string
   /** Messages to fetch for each of those; 0 is no limit. @default workerPrefetchMultiplier */
   readonly prefetchMultiplier?: number
+  /** Fetch a message only when it can run at once; on Redis brokers only. @default workerDisablePrefetch */
+  readonly disablePrefetch?: boolean
   /** @default the app's */
   readonly log?: Logger
 }
@@ -80,7 +82,11 @@ export function makeParts(host: WorkerHost, options: WorkerOptions, hooks: Hooks
   }
   const pool = openPool(plan, (job, source) => tracer(job.payload as TaskRequest, source), children)
   const connection = host.connectionForRead()
-  const consumer = makeConsumer(host, options, { ...hooks, plan, log, connection })
+  // @see celery 5.6, worker/consumer/tasks.py, `can_consume`
+  const free = (): number => (operations.autoscaler?.range[0] ?? pool.size) - state.reserved.size
+  const canConsume = (options.disablePrefetch ?? host.conf.workerDisablePrefetch) ? free : undefined
+  const consumer = makeConsumer(host, options, { ...hooks, plan, log, connection, canConsume })
+  if (canConsume !== undefined) state.onReady = () => consumer.canConsumeMore()
   const backend = (): ResultBackend => host.backend
   const verdicts = new Verdicts({ backend, log, extended: host.conf.resultExtended })
   const { prefetch } = consumer
@@ -126,7 +132,7 @@ function makeConsumer(
     plan,
     log,
     ...hooks
-  }: Hooks & Pick<Parts, 'plan' | 'log'> & { readonly connection: Connection },
+  }: Hooks & Pick<Parts, 'plan' | 'log'> & Pick<ConsumerOptions, 'connection' | 'canConsume'>,
 ): Consumer {
   const { conf, queues } = host
   const { broker: retry, startup } = retries(conf)

@@ -27,6 +27,8 @@ export class WorkerState<R extends Tracked = Tracked> {
   readonly limits: Map<string, TimeLimit> = new Map()
   readonly revoked: Revoked
   readonly revokedStamps: RevokedStamps
+  /** Hears of each that is over, or no longer ours. */
+  onReady: () => void = () => {}
   /** Hears of each id and stamp that is revoked. */
   onRevoked: () => void = () => {}
 
@@ -63,5 +65,6 @@ export class WorkerState<R extends Tracked = Tracked> {
   ready(request: R): void {
     this.reserved.delete(request)
     this.active.delete(request)
+    this.onReady()
   }
 }

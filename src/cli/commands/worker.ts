@@ -33,6 +33,7 @@ export interface WorkerCommandOptions {
   readonly loglevel?: LogLevel
   readonly prefetchMultiplier?: number
   readonly concurrency?: number
+  readonly disablePrefetch?: boolean
   readonly autoscale?: AutoscaleRange
   readonly statedb?: string
   readonly pool?: string
@@ -64,6 +65,7 @@ export function defineWorker(command: Command): void {
     'Number of tasks processed at a time. The default is the number of CPUs.',
     integer,
   )
+  addFlag(command, '--disable-prefetch', 'Fetch only what can run at once (Redis brokers only).')
   addOption(command, '--autoscale <max,min>', AUTOSCALE, autoscale)
   addOption(command, '-S, --statedb <path>', 'File that revoked tasks are kept in.', anything)
   addOption(command, '-P, --pool <pool>', 'Pool implementation.', choice(POOL_NAMES))
@@ -164,9 +166,10 @@ async function runUntilClosed(app: Celery, worker: Worker, shutdown: Shutdown): 
 
 function workerOptions(options: WorkerCommandOptions): WorkerOptions {
   const { hostname, queues, excludeQueues, concurrency, pool } = options
-  const { prefetchMultiplier, timeLimit, softTimeLimit, autoscale, statedb: stateDb } = options
+  const { prefetchMultiplier, disablePrefetch, timeLimit, softTimeLimit, autoscale } = options
   const plan = { hostname, queues, excludeQueues, concurrency, pool, prefetchMultiplier }
-  return present({ ...plan, autoscale, stateDb, timeLimit, softTimeLimit })
+  const more = { disablePrefetch, autoscale, stateDb: options.statedb }
+  return present({ ...plan, ...more, timeLimit, softTimeLimit })
 }
 
 /** Where the children of the pool find the app, and when they are replaced. */

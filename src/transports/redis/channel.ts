@@ -136,8 +136,8 @@ export class RedisChannel implements Channel {
     })
   }
 
-  async qos(prefetchCount: number): Promise<void> {
-    this.#inHand.prefetchCount = prefetchCount
+  async qos(prefetchCount: number, canConsume?: () => number): Promise<void> {
+    this.#inHand.qos(prefetchCount, canConsume)
   }
 
   /** A list that one of our scripts has read was changed. */

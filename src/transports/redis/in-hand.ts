@@ -24,6 +24,8 @@ const COUNTED: Readonly<Record<Count, (message: Message) => Message>> = {
   none: uncounted,
 }
 
+const unlimited = (): number => Infinity
+
 type Handler = (delivery: RedisDelivery) => void
 
 export class InHand {
@@ -35,6 +37,7 @@ export class InHand {
   #waiting: (() => void)[] = []
   readonly #postponed = new Timer(BACKGROUND_CLOCK)
   #prefetchCount = 0
+  #canConsume = unlimited
   #count = 0
   #telling = false
   #closed = false
@@ -44,14 +47,16 @@ export class InHand {
     this.#onRoom = onRoom
   }
 
-  set prefetchCount(count: number) {
-    this.#prefetchCount = count
+  qos(prefetchCount: number, canConsume: () => number = unlimited): void {
+    this.#prefetchCount = prefetchCount
+    this.#canConsume = canConsume
     this.#tell()
   }
 
   /** How many more may be taken. */
   get room(): number {
-    return this.#prefetchCount === 0 ? Infinity : this.#prefetchCount - this.#count
+    const room = this.#prefetchCount === 0 ? Infinity : this.#prefetchCount - this.#count
+    return Math.min(room, this.#canConsume())
   }
 
   /** A taken message as a delivery; one that cannot be read is put aside, and is none. */
