@@ -18,7 +18,12 @@ export function wireOf(
   { message }: Delivery,
   { hostname, deliveryInfo }: TaskRequest,
 ): WireRequest {
-  return { message, hostname, deliveryInfo }
+  return { message: { ...message, body: compact(message.body) }, hostname, deliveryInfo }
+}
+
+/** A body is a view into what came over the socket: a clone for a thread would take all of that along. */
+function compact(body: Buffer): Buffer {
+  return body.length === body.buffer.byteLength ? body : Buffer.from(new Uint8Array(body).buffer)
 }
 
 /** @throws CeleryError when it cannot be decoded here: an app that is set up otherwise than its parent */
@@ -27,7 +32,8 @@ export function readWire(
   codec: Codec,
   accept: ReadonlySet<string>,
 ): TaskRequest {
-  const content: Message = { ...message, body: Buffer.from(message.body) }
+  const { buffer, byteOffset, byteLength } = message.body
+  const content: Message = { ...message, body: Buffer.from(buffer, byteOffset, byteLength) }
   const task = decodeTask(content, codec, accept)
   return requestOf(task, content, hostname, deliveryInfo)
 }

@@ -3,7 +3,7 @@
 import { expect } from 'chai'
 import { LeaseLostError, SoftTimeLimitExceeded, TimeLimitExceeded } from '../../src/errors.ts'
 import type { Job, JobHandler, Pool } from '../../src/worker/pool/pool.ts'
-import { until } from '../support/until.ts'
+import { until as waitUntil } from '../support/until.ts'
 
 /** A pool whose jobs end when the test says so, wherever they run. */
 export interface Stage {
@@ -36,6 +36,9 @@ export interface PoolCase {
 
 export const STAGE_SIZE = 2
 
+/** A child that takes the place of another loads the app first. */
+const until = (condition: () => unknown): Promise<unknown> => waitUntil(condition, { seconds: 60 })
+
 /** Writes down what the pool tells. */
 class Recorder implements JobHandler<unknown> {
   readonly told: string[] = []
@@ -67,7 +70,7 @@ class Recorder implements JobHandler<unknown> {
 export function poolContract({ name, size, kills, open }: PoolCase): void {
   describe(`pool contract: ${name}`, function () {
     // children that load the app, beside other tests
-    this.timeout(60_000)
+    this.timeout(120_000)
     let stage: Stage
     let pool: Pool<unknown>
     let ids = 0
@@ -101,9 +104,9 @@ export function poolContract({ name, size, kills, open }: PoolCase): void {
       })
     const idsOf = (recorders: readonly Recorder[]): string[] =>
       recorders.map((one) => jobs.find(({ recorder }) => recorder === one)?.id ?? '')
-    const running = (recorders: readonly Recorder[]): Promise<boolean> =>
+    const running = (recorders: readonly Recorder[]): Promise<unknown> =>
       until(() => idsOf(recorders).every((id) => stage.started.includes(id)))
-    const done = (recorder: Recorder): Promise<boolean> => until(() => recorder.told.length === 2)
+    const done = (recorder: Recorder): Promise<unknown> => until(() => recorder.told.length === 2)
 
     it('runs as many jobs at a time as it has slots, in the order they came', async () => {
       const recorders = submit(size + 2)

@@ -344,7 +344,6 @@ function reasonOf({ status, error }: Exit): string {
 
 /** @see billiard, pool.py, `mark_as_worker_lost` */
 function lost(job: Job, { status, error }: Exit): WorkerLostError {
-  return new WorkerLostError(`Worker exited prematurely: ${status} Job: ${job.id}.`, {
-    cause: error,
-  })
+  const message = `Worker exited prematurely: ${status} Job: ${job.id}.`
+  return new WorkerLostError(message, error === undefined ? {} : { cause: error })
 }

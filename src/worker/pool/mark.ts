@@ -2,8 +2,10 @@
 
 const MARK = Symbol.for('celeriac.pool.child')
 
-export function markAsChild(): void {
-  Object.defineProperty(globalThis, MARK, { value: true })
+/** Until the returned function is called. */
+export function markAsChild(): () => void {
+  Object.defineProperty(globalThis, MARK, { value: true, configurable: true })
+  return () => void Reflect.deleteProperty(globalThis, MARK)
 }
 
 export function isChild(): boolean {

@@ -1,8 +1,10 @@
 /** The app of the pools' tests, loaded by their children: tasks that end when they are told, or come to harm. */
 
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { threadId } from 'node:worker_threads'
+import { join } from 'node:path'
+import { isMainThread, threadId } from 'node:worker_threads'
 import { Celery } from '../../../src/app/celery.ts'
 import { LeaseLostError, SoftTimeLimitExceeded } from '../../../src/errors.ts'
 import type { TaskContext } from '../../../src/task/context.ts'
@@ -35,17 +37,20 @@ app.task('pool.gate', { bind: true }, async (self: TaskContext, port: number, id
 })
 
 app.task('pool.where', () => ({ pid: process.pid, threadId }))
-app.task('pool.setting', (name: string) => (app.conf as unknown as Record<string, unknown>)[name])
-app.task('pool.argv', () => [process.execArgv, process.argv, process.env['CELERY_PROCESS_NAME']])
+app.task('pool.name', () => {
+  app.log.warning('said by a task')
+  return [process.title, process.env['CELERY_PROCESS_NAME']]
+})
 
 // what comes to harm
 app.task('pool.exit', (code: number) => process.exit(code))
-app.task('pool.abort', () => process.abort())
 app.task('pool.signal', (signal: string) => {
   process.kill(process.pid, signal)
   return new Promise(() => {})
 })
-app.task('pool.compute', () => {
+app.task('pool.compute', async (signals: readonly string[]) => {
+  for (const signal of signals) process.kill(process.pid, signal)
+  await new Promise((resolve) => setImmediate(resolve))
   for (;;);
 })
 app.task('pool.throw', () => {
@@ -67,10 +72,11 @@ app.task('pool.fill', () => {
   for (;;) all.push(Array.from({ length: 100_000 }, Math.random))
 })
 const kept: unknown[] = []
-/** Keeps so many MiB: of the process, and in a thread of its heap. */
+/** Keeps so many MiB: a process outside of its heap, a thread in it. */
 app.task('pool.keep', (mib: number) => {
-  kept.push(Array.from({ length: mib * 131_072 }, () => 1.5))
-  return threadId
+  for (let i = 0; i < mib; i += 1) {
+    kept.push(isMainThread ? Buffer.alloc(2 ** 20, 1) : Array.from({ length: 2 ** 17 }, () => 1.5))
+  }
 })
 
 /** What the signals of this child told, for `pool.told`. */
@@ -78,7 +84,8 @@ const told: string[] = []
 workerProcessInit.connect(({ hostname, pid }) => {
   told.push(`init ${hostname} ${pid === process.pid}`)
 })
-workerProcessShutdown.connect(({ exitcode }) => {
-  if (process.env['POOL_TEST_SHUTDOWN'] !== undefined) console.log(`shutdown ${exitcode}`)
+workerProcessShutdown.connect(({ pid, exitcode }) => {
+  const folder = process.env['POOL_TEST_FOLDER']
+  if (folder !== undefined) writeFileSync(join(folder, `${pid}-${threadId}`), String(exitcode))
 })
 app.task('pool.told', () => told)

@@ -118,7 +118,10 @@ export async function childStage(name: string): Promise<Stage> {
     socket.on('error', () => {})
     createInterface(socket).on('line', (line) => {
       const said = JSON.parse(line) as Said
-      if (said.aborted !== undefined) return void aborted.set(said.id, said.aborted)
+      if (said.aborted !== undefined) {
+        aborted.set(said.id, said.aborted)
+        return
+      }
       sockets.set(said.id, socket)
       places.set(said.id, `${said.pid}/${said.threadId}`)
       started.push(said.id)
