@@ -3,10 +3,8 @@
 import { CeleryError, OperationalError } from '../errors.ts'
 import { oneLine, type Logger } from '../runtime/log.ts'
 import { delay, interval, reasonOf, type RetryPolicy } from '../runtime/retry.ts'
+import { Brokers, type FailoverStrategy } from './brokers.ts'
 import type { Capabilities, Channel, Transport, TransportConnection } from './transport.ts'
-
-/** @see celery 5.6, `broker_failover_strategy` */
-export type FailoverStrategy = 'round-robin' | 'shuffle'
 
 export interface ConnectionOptions {
   /** The brokers to try; one is enough. */
@@ -56,10 +54,9 @@ interface Waiter {
 
 export class Connection {
   readonly #options: ConnectionOptions
+  readonly #brokers: Brokers
   readonly #onConnected = new Set<() => void>()
   readonly #onLost = new Set<(error: Error) => void>()
-  #order: readonly Transport[]
-  #next = 0
   #live: Live | undefined
   #attempt: Attempt | undefined
   #generation = 0
@@ -70,7 +67,7 @@ export class Connection {
     if (options.transports.length === 0)
       throw new OperationalError('there is no broker to connect to')
     this.#options = options
-    this.#order = options.transports
+    this.#brokers = new Brokers(options.transports, options.failoverStrategy)
   }
 
   /** Grows by one each time that a connection is opened. */
@@ -98,7 +95,7 @@ export class Connection {
   }
 
   get #transport(): Transport {
-    return this.#live?.transport ?? at(this.#order, this.#next)
+    return this.#live?.transport ?? this.#brokers.current
   }
 
   /** Resolves when the broker takes messages again, or the connection is lost. */
@@ -202,7 +199,7 @@ export class Connection {
   /** Tries all brokers; after they have failed, waits and starts over, as often as the policy says. */
   async #open({ abort, waiting }: Attempt): Promise<Live> {
     const { retry } = this.#options
-    this.#reorder()
+    this.#brokers.reorder()
     for (let retries = 0; ; retries += 1) {
       // Once a second at most is told what fails.
       const loud = Date.now() - this.#loggedAt >= 1000
@@ -223,13 +220,13 @@ export class Connection {
   /** Tries one broker after the other; gives the last one's error when all have failed. */
   async #tryAll(signal: AbortSignal, onFailover?: (error: Error) => void): Promise<Live | Error> {
     for (let tried = 1; ; tried += 1) {
-      const transport = at(this.#order, this.#next)
+      const transport = this.#brokers.current
       try {
         return this.#adopt(transport, await transport.connect(signal), signal)
       } catch (error) {
         if (signal.aborted) throw reasonOf(signal)
-        this.#next = (this.#next + 1) % this.#order.length
-        if (tried >= this.#order.length) return operational(error, transport)
+        this.#brokers.failOver()
+        if (tried >= this.#brokers.count) return operational(error, transport)
         onFailover?.(error as Error)
       }
     }
@@ -249,12 +246,6 @@ export class Connection {
       const pass = await this.#tryAll(signal)
       if (!(pass instanceof Error)) return pass
     }
-  }
-
-  #reorder(): void {
-    if (this.#options.failoverStrategy !== 'shuffle' || this.#order.length < 2) return
-    this.#order = shuffled(this.#options.transports)
-    this.#next = 0
   }
 
   #adopt(transport: Transport, connection: TransportConnection, signal: AbortSignal): Live {
@@ -313,13 +304,4 @@ function operational(error: unknown, transport: Transport): Error {
 
 function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
-}
-
-function at(order: readonly Transport[], index: number): Transport {
-  return order[index % order.length] as Transport
-}
-
-function shuffled(transports: readonly Transport[]): Transport[] {
-  const keyed = transports.map((transport) => [Math.random(), transport] as const)
-  return keyed.toSorted(([a], [b]) => a - b).map(([, transport]) => transport)
 }
