@@ -1,6 +1,6 @@
 /** The app of the command line's tests; broker, backend and other settings come from the environment. */
 
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs'
 import { Celery } from '../../src/app/celery.ts'
 import type { SettingsInput } from '../../src/conf/settings.ts'
 
@@ -33,6 +33,11 @@ app.task('cli.block', (seconds: number) => {
   const end = Date.now() + seconds * 1000
   while (Date.now() < end);
 })
+/** Writes that it began, and ends when it may. */
+app.task('cli.gate', async (file: string) => {
+  writeFileSync(`${file}.began`, '')
+  while (!existsSync(`${file}.go`)) await new Promise((resolve) => setTimeout(resolve, 20))
+})
 /** Takes its worker along. */
 app.task('cli.poison', { acksLate: true }, (file: string) => {
   appendFileSync(file, 'x')
@@ -44,4 +49,8 @@ app.task('cli.listen', { bind: true, softTimeLimit: 0.1 }, (self) => {
     throw new Error('out of a listener')
   })
   return new Promise((resolve) => setTimeout(resolve, 300))
+})
+app.task('cli.pid', () => {
+  console.log('said by a task')
+  return process.pid
 })

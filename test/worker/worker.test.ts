@@ -82,7 +82,14 @@ describe('worker/worker', () => {
       }
       const circular: Record<string, unknown> = {}
       circular['self'] = circular
-      const things = [undefined, null, 'text', 42n, Object.freeze({}), evil, circular, Symbol('s')]
+      const nasty = Object.defineProperties(new Error('x'), {
+        stack: { get: () => evil.message },
+        message: { get: () => evil.message },
+      })
+      const huge = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`k${n}`, n]))
+      const frozen = Object.freeze(new RangeError('frozen'))
+      const odd = [undefined, null, 'text', 42n, Object.freeze({}), Symbol('s')]
+      const things = [...odd, evil, circular, nasty, huge, frozen]
       const boom = harness.app.task('t.boom', (index: number) => {
         throw things[index]
       })
