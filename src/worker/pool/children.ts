@@ -69,6 +69,7 @@ export function childPoolOptions(
     size,
     launcher: () => {
       refuseInChild()
+      warnOfMemory(context)
       const launch = planLaunch(app, cwd)
       return implementation === 'prefork' ? startProcess(launch) : startThread(launch)
     },
@@ -100,6 +101,18 @@ function refuseInChild(): void {
     "the app's module starts a worker when it is loaded, and this is a child of that worker: start it " +
       'in another module, or only where process.argv[1] is this file',
   )
+}
+
+/** What is kept inside of a process is not seen by the next. */
+function warnOfMemory({ host, log }: ChildrenContext): void {
+  const { resultBackend, brokerWriteUrl } = host.conf
+  const isMemory = (url: unknown): boolean => String(url).startsWith('memory:')
+  if (isMemory(resultBackend)) {
+    log.warning('resultBackend is memory://: what a child stores there, nobody else can read')
+  }
+  if (isMemory(brokerWriteUrl)) {
+    log.warning('brokerUrl is memory://: what a task in a child sends, no worker receives')
+  }
 }
 
 /** The settings are read when a child starts: they may be changed until then. */

@@ -6,9 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TimeLimitExceeded } from '../../../src/errors.ts'
+import { createTestApp } from '../../../src/testing.ts'
 import { markAsChild } from '../../../src/worker/pool/mark.ts'
+import { openPool } from '../../../src/worker/pool/open.ts'
 import { poolContract, STAGE_SIZE } from '../../contracts/pool.ts'
 import { until } from '../../support/until.ts'
+import { recorder } from '../harness.ts'
 import { call, childStage, run, testPool, valueOf, type TestPool } from './stage.ts'
 import type { TestPoolOptions } from './stage.ts'
 
@@ -46,7 +49,8 @@ describe('worker/pool/prefork', function () {
   }
 
   it('tells how a child died, and has another in its place; the other slots see nothing of it', async () => {
-    const { pool, logged } = await started({ size: 2 })
+    const test = await started({ size: 2 })
+    const { pool } = test
     const deaths = [
       ['pool.exit', [0], 'exitcode 0'],
       ['pool.signal', ['SIGKILL'], 'signal 9 (SIGKILL)'],
@@ -63,7 +67,7 @@ describe('worker/pool/prefork', function () {
       if (cause !== undefined) expect(String(error?.cause)).to.equal(cause)
     }
     expect(new Set(ends.map(({ pid }) => pid)).size).to.equal(deaths.length)
-    expect(logged).to.include(
+    expect(test.logged).to.include(
       `error Child of pool prefork pid:${ends[1]?.pid} exited with signal 9 (SIGKILL)`,
     )
     expect(await valueOf(pool, call('pool.where'))).to.match(/^\{'pid': \d+, 'threadId': 0\}$/)
@@ -97,6 +101,7 @@ describe('worker/pool/prefork', function () {
       const next = await run(pool, call('pool.where'))
       expect(next.pid).to.not.equal(pid)
       await until(() => readdirSync(folder).includes(`${pid}-0`), { seconds: 60 })
+      await pool.stop()
     } finally {
       delete process.env['POOL_TEST_FOLDER']
       rmSync(folder, { recursive: true })
@@ -106,12 +111,13 @@ describe('worker/pool/prefork', function () {
   it('replaces a child that has taken too much memory, and survives one whose heap is full', async () => {
     process.execArgv.push('--max-old-space-size=64')
     try {
-      const { pool, logged } = await started({ maxMemoryPerChild: 600_000 })
+      const test = await started({ maxMemoryPerChild: 600_000 })
+      const { pool } = test
       const small = await run(pool, call('pool.keep', 1))
       const big = await run(pool, call('pool.keep', 700))
       expect([small.outcome?.state, big.outcome?.state]).to.deep.equal(['SUCCESS', 'SUCCESS'])
       expect(small.pid).to.equal(big.pid)
-      expect(logged.join('\n')).to.match(
+      expect(test.logged.join('\n')).to.match(
         /^warning child process exiting after exceeding memory limit \(\d+KiB \/ 600000KiB\)$/,
       )
       const { pid, error } = await run(pool, call('pool.fill'))
@@ -142,6 +148,19 @@ describe('worker/pool/prefork', function () {
     await test.pool.stop()
     expect((await error).message).to.equal('the pool was stopped before its children were ready')
     expect(processes.some(lives)).to.equal(false)
+  })
+
+  it('warns of what is kept in the memory of one process', async () => {
+    const logged: string[] = []
+    const options = { host: createTestApp(), options: { app: './nosuch.ts' }, hostname: 'w1@host' }
+    const log = recorder(logged)
+    const plan = { name: 'prefork', concurrency: 1 } as const
+    const pool = openPool(plan, async () => null, { ...options, log, onFailed: () => {} })
+    await pool.start().catch(() => {})
+    expect(logged).to.deep.equal([
+      'warning resultBackend is memory://: what a child stores there, nobody else can read',
+      'warning brokerUrl is memory://: what a task in a child sends, no worker receives',
+    ])
   })
 
   it('refuses a module that is not there, and a worker inside of a child', async () => {

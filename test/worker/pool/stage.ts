@@ -14,12 +14,12 @@ import type { SettingsInput } from '../../../src/conf/settings.ts'
 import { STAGE_SIZE, type Stage } from '../../contracts/pool.ts'
 import { recorder } from '../harness.ts'
 
-export const appFile: string = fileURLToPath(new URL('app.ts', import.meta.url))
+const appFile: string = fileURLToPath(new URL('app.ts', import.meta.url))
 
 export interface TestPool {
   readonly pool: Pool<Outcome>
-  /** `warning …`. */
-  readonly logged: string[]
+  /** `warning …`, but for the warnings of memory:// */
+  readonly logged: readonly string[]
   /** What `onFailed` got. */
   readonly failed: Error[]
 }
@@ -47,7 +47,13 @@ export function testPool(
       onFailed: (error) => failed.push(error),
     },
   )
-  return { pool, logged, failed }
+  return {
+    pool,
+    failed,
+    get logged() {
+      return logged.filter((line) => !line.includes('memory://'))
+    },
+  }
 }
 
 let jobs = 0

@@ -29,12 +29,13 @@ describe('worker/pool/threads', function () {
   })
 
   it('ends a thread that computes; one with too big a heap it replaces', async () => {
-    const { pool, logged } = testPool('threads', { maxMemoryPerChild: 300_000 })
+    const test = testPool('threads', { maxMemoryPerChild: 300_000 })
+    const { pool } = test
     await pool.start()
     const first = await valueOf(pool, call('pool.where'))
     const big = await run(pool, call('pool.keep', 300))
     expect(big.outcome?.state).to.equal('SUCCESS')
-    expect(logged[0]).to.match(/exceeding memory limit \(\d+KiB \/ 300000KiB\)$/)
+    expect(test.logged[0]).to.match(/exceeding memory limit \(\d+KiB \/ 300000KiB\)$/)
     expect(await valueOf(pool, call('pool.where'))).to.not.equal(first)
     const job = call('pool.compute', [])
     const end = run(pool, job)
