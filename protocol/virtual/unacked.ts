@@ -46,14 +46,16 @@ export function decodeUnacked(text: string): UnackedRecord {
 
 /**
  * The envelope of a message that goes back: `headers.redelivered` and
- * `properties.delivery_info.redelivered` are true, and all else is the text that it was. What is no
+ * `properties.delivery_info.redelivered` are true, or, when it shall not be marked, no longer so where
+ * they were there; all else is the text that it was. What is no
  * envelope is returned unchanged: it was in the queue, and it is not for us to lose it.
  *
  * @see kombu 5.6, transport/redis.py, `_do_restore_message`
  */
-export function markRedelivered(raw: string): string {
-  const marked = setMember(raw, ['properties', 'delivery_info'], 'redelivered', isTrue)
-  return setMember(marked, ['headers'], 'redelivered', isTrue)
+export function markRedelivered(raw: string, redelivered: boolean = true): string {
+  const mark = redelivered ? isTrue : wasTrue
+  const marked = setMember(raw, ['properties', 'delivery_info'], 'redelivered', mark)
+  return setMember(marked, ['headers'], 'redelivered', mark)
 }
 
 /** What becomes of a header that counts. */
@@ -72,6 +74,10 @@ export function countInHeader(raw: string, name: string, count: Count): string {
 
 function isTrue(): string {
   return 'true'
+}
+
+function wasTrue(old: string | undefined): string | undefined {
+  return old === undefined ? undefined : 'false'
 }
 
 /** Replaces or adds a member of the object at the path, unless the value is undefined; what has no such object stays as it is. */

@@ -4,15 +4,15 @@ import { randomUUID } from 'node:crypto'
 import { CeleryError } from '../../errors.ts'
 import type { Message } from '../../../protocol/message.ts'
 import { decodeEnvelope, type Envelope } from '../../../protocol/virtual/envelope.ts'
-import { countInHeader, type Count } from '../../../protocol/virtual/unacked.ts'
-import { counted, DELIVERY_COUNT, uncounted } from '../../messaging/delivery-count.ts'
+import type { Count } from '../../../protocol/virtual/unacked.ts'
+import { counted, uncounted } from '../../messaging/delivery-count.ts'
 import { redisError, redisFault } from '../../redis.ts'
 import { BACKGROUND_CLOCK } from '../../runtime/clock.ts'
 import { Timer } from '../../runtime/timer.ts'
 import { RedisDelivery, type Outcome, type Settle } from './delivery.ts'
 import { describeDead, type Taken } from './fetch.ts'
 import type { RedisLink } from './link.ts'
-import { deadKey } from './restorer.ts'
+import { deadKey, returned } from './restorer.ts'
 import type { Lease } from './unacked.ts'
 
 /** Broadcasts that wait for room; more are dropped, as Redis drops those of a slow subscriber. */
@@ -172,7 +172,7 @@ export class InHand {
     const { queue, raw } = taken
     return this.#once((outcome) => {
       if (outcome.how === 'requeue') {
-        const text = countInHeader(raw, DELIVERY_COUNT, outcome.count)
+        const text = returned(raw, outcome.count)
         return this.#push('lpush', { queue, raw: text }).then(() => true)
       }
       if (outcome.how === 'postpone') {

@@ -1,9 +1,7 @@
-/** Gives messages back to their queues: with the mark of having been delivered, and a count when a run died. */
+/** Gives messages back to their queues: with the mark of having been delivered, or a count of the runs that died. */
 
 import { decodeEnvelope } from '../../../protocol/virtual/envelope.ts'
 import type { Limits } from '../../../protocol/limits.ts'
-import type { Headers } from '../../../protocol/message.ts'
-import { own } from '../../../protocol/plain.ts'
 import {
   countInHeader,
   decodeUnacked,
@@ -43,8 +41,7 @@ export interface RestoreOptions {
   readonly side: Side
   /** Who held it; `''` when nobody, or when it is not known. */
   readonly owner: string
-  /** `lost` when its holder is gone: it has died in a run, unless it still waited for its time. */
-  readonly count: Count | 'lost'
+  readonly count: Count
 }
 
 interface Destination {
@@ -88,14 +85,12 @@ export class Restorer {
     const { limits, lookup, settings } = this.#options
     try {
       const { raw, exchange, routingKey } = decodeUnacked(item.entry)
-      const { headers, properties } = decodeEnvelope(raw, limits).message
+      const { properties } = decodeEnvelope(raw, limits).message
       const priority = properties.priority ?? properties.extra?.['priority']
       const queues = item.queue === undefined ? await lookup(exchange, routingKey) : [item.queue]
       const lists = queues.map((queue) => settings.keys.queue(queue, priority))
       if (isPostponed(item.entry)) return { text: raw, lists }
-      const text = markRedelivered(raw)
-      const change = count !== 'lost' ? count : waits(headers) ? 'keep' : 'more'
-      return { text: countInHeader(text, DELIVERY_COUNT, change), lists }
+      return { text: returned(raw, count), lists }
     } catch (error) {
       return this.#dead(item, error)
     }
@@ -112,13 +107,10 @@ export class Restorer {
   }
 }
 
-/**
- * A task whose time has not come has not run, so no run of it died: a Python worker holds it all the
- * while, longer than the visibility timeout, and would use up its deliveries with waiting.
- */
-function waits(headers: Headers): boolean {
-  const eta = own(headers, 'eta')
-  return typeof eta === 'string' && Date.parse(eta) > Date.now()
+/** What comes back counted tells by its count that it was delivered before: the mark would have it counted again. */
+export function returned(raw: string, count: Count): string {
+  const text = countInHeader(raw, DELIVERY_COUNT, count)
+  return markRedelivered(text, count !== 'more')
 }
 
 /** Where goes what no consumer can read. */

@@ -136,7 +136,7 @@ export class Sweeper {
     const { logger, restorer } = this.#options
     const late = found.filter(({ entry }) => !isPostponed(entry)).length
     if (late > 0) logger.info(`Restoring ${late} message(s) whose visibility timeout passed`)
-    const options = { side: 'RPUSH', owner: '', count: 'lost' } as const
+    const options = { side: 'RPUSH', owner: '', count: 'keep' } as const
     const lost = await restorer.restore(found.toReversed(), options)
     return found.length === 0 ? 1 : found.length - lost.length
   }
@@ -156,7 +156,7 @@ export class Sweeper {
     const gone = await run(client, MISS, [unackedOwners], [settings.ownerGrace, ...missing])
     const sort = async (held: readonly Restored[]): Promise<readonly Restored[]> => held
     for (const owner of gone as string[]) {
-      const total = await this.giveBack({ owner, count: 'lost', sort })
+      const total = await this.giveBack({ owner, count: 'keep', sort })
       if (total > 0) logger.info(`Restoring ${total} message(s) of a worker that died`)
     }
   }

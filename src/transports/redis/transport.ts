@@ -19,7 +19,7 @@ export class RedisTransport implements Transport {
     lowPriorityFirst: true,
     // Any name is a queue as soon as something is pushed to it.
     mandatory: false,
-    countsDeliveries: true,
+    countsDeliveries: false,
     holdLimit: Infinity,
   }
   readonly address: string

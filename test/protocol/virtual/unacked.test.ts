@@ -80,6 +80,16 @@ describe('the count in an envelope', () => {
   }
 })
 
+describe('an envelope that goes back without a mark', () => {
+  it('loses the mark of an earlier time, and gets none', () => {
+    const plain = '{"headers": {"a": 1}, "properties": {"delivery_info": {}}}'
+    expect(markRedelivered(plain, false)).to.equal(plain)
+    const marked =
+      '{"headers": {"redelivered": true}, "properties": {"delivery_info": {"redelivered": true}}}'
+    expect(markRedelivered(marked, false)).to.equal(marked.replaceAll('true', 'false'))
+  })
+})
+
 describe('an envelope that goes back', () => {
   const restored = captureNames().filter((name) => restores(name).length > 0)
 

@@ -301,7 +301,6 @@ describe('the Redis transport under faults', function () {
     await until(() => got.length >= left.size, { seconds: 20, what: 'what the dead had in hand' })
     expect(new Set(got.map(text))).to.deep.equal(left)
     expect(got).to.have.length(left.size)
-    for (const delivery of got) expect(delivery.deliveryCount > 0).to.equal(delivery.redelivered)
     await until(async () => (await bench.redis.exists('unacked', 'unacked.owners', 'q')) === 0)
   })
 

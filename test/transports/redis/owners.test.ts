@@ -123,7 +123,7 @@ describe('the owners of deliveries on Redis', () => {
     expect(await bench.redis.llen('q')).to.equal(0)
   })
 
-  it('lose what they held, marked and counted, some time after their connection is gone', async () => {
+  it('lose what they held, marked, some time after their connection is gone', async () => {
     await send('a', 'b')
     await takeFor(`${await runId()}:999999999`)
     const { logger, lines } = recorder()
@@ -135,7 +135,7 @@ describe('the owners of deliveries on Redis', () => {
     expect(Date.now() - begin).to.be.at.least(300)
     expect(got.map(text)).to.deep.equal(['a', 'b'])
     expect(got.map(({ redelivered }) => redelivered)).to.deep.equal([true, true])
-    expect(got.map(({ deliveryCount }) => deliveryCount)).to.deep.equal([1, 1])
+    expect(got.map(({ deliveryCount }) => deliveryCount)).to.deep.equal([0, 0])
     await until(() => lines.join().includes('Restoring 2 message(s) of a worker that died'))
     for (const delivery of got) await delivery.ack()
     await nothingIsLeft()
@@ -148,16 +148,6 @@ describe('the owners of deliveries on Redis', () => {
     await until(() => got.length === 1)
     await got[0]?.ack()
     await nothingIsLeft()
-  })
-
-  it('count no run of what still waits for its time', async () => {
-    const eta = new Date(Date.now() + 3_600_000).toISOString()
-    await sender.publish(message('later', { headers: { eta } }), TO_Q)
-    await takeFor(`${await runId()}:999999999`)
-    const got = await consume()
-    const delivery = await until(() => got[0])
-    expect(delivery.redelivered).to.equal(true)
-    expect(delivery.deliveryCount).to.equal(0)
   })
 
   it('do not lose what another has taken over meanwhile', async () => {
@@ -186,7 +176,6 @@ describe('the owners of deliveries on Redis', () => {
     await until(() => consumers.flat().length >= 1000, { seconds: 20 })
     const all = consumers.flat()
     expect(new Set(all.map(text)).size).to.equal(1000)
-    expect(new Set(all.map(({ deliveryCount }) => deliveryCount))).to.deep.equal(new Set([1]))
     await Promise.all(all.map((delivery) => delivery.ack()))
     expect(all).to.have.length(1000)
     await nothingIsLeft()
