@@ -36,10 +36,11 @@ export interface EtaContext<T extends EtaTask> {
 /** What was put aside comes again so long before its eta, and is on time however long the way is. */
 const LEAD_MS = 1000
 /**
- * How many on their way to the broker raise the prefetch count, so that the next ones come meanwhile. Few,
- * for those may be of another kind and run long.
+ * Those that are put aside, or come late, show that more are to come: each raises the prefetch count for a
+ * second, or a burst would go by a few at a time. Few, for what comes then may be of another kind and run long.
  */
-const MOST_MOVING = 50
+const MOST_AHEAD = 100
+const AHEAD_MS = 1000
 /** How long a task is kept that could not be put aside, until that is tried again. */
 const RETRY_MS = 5000
 
@@ -64,13 +65,13 @@ export class EtaTasks<T extends EtaTask> {
   readonly #context: EtaContext<T>
   readonly #onDue: (task: T) => void
   readonly #timer: Timer
-  readonly #leases: Timer
+  readonly #elapsed: Timer
   readonly #monotonic: Clock
   /** The one with the latest eta is its first. */
   readonly #held = new Heap<Held<T>>((a, b) => a.eta > b.eta)
   /** What was put aside before the last {@link drop} is not taken up again. */
   #era = 0
-  #moving = 0
+  #ahead = 0
   #warned = false
 
   /** @param onDue called once for each task whose eta has come */
@@ -79,7 +80,7 @@ export class EtaTasks<T extends EtaTask> {
     this.#onDue = onDue
     this.#monotonic = context.monotonic ?? MONOTONIC_CLOCK
     this.#timer = new Timer(context.clock)
-    this.#leases = new Timer(this.#monotonic)
+    this.#elapsed = new Timer(this.#monotonic)
   }
 
   /** Whether its eta is farther away than it may be held, or than those that are held when there are enough. */
@@ -94,13 +95,18 @@ export class EtaTasks<T extends EtaTask> {
   putAside(task: T): void {
     const { log, settlements } = this.#context
     if (isEnabled(log, 'debug')) log.debug(`Task ${task.label} is put aside until its eta`)
-    settlements.track(this.#move(task, task.schedule.eta ?? 0))
+    this.#fetchAhead()
+    settlements.track(this.#postpone(task, task.schedule.eta ?? 0))
   }
 
   /** Takes a task that is not due yet, and hands it on when it is; false when it may go on now. */
   hold(task: T): boolean {
     const { eta } = task.schedule
-    if (eta === undefined || eta <= this.#context.clock.now()) return false
+    if (eta === undefined) return false
+    if (eta <= this.#context.clock.now()) {
+      this.#fetchAhead()
+      return false
+    }
     // Those with the latest eta make room for it.
     for (let last = this.#held.first; this.#isFull && last; last = this.#held.first) {
       this.#remove(last)
@@ -114,11 +120,12 @@ export class EtaTasks<T extends EtaTask> {
   drop(): void {
     this.#era += 1
     this.#timer.clear()
-    this.#leases.clear()
+    this.#elapsed.clear()
     for (let held = this.#held.first; held !== undefined; held = this.#held.first) {
       this.#held.delete(held)
       this.#context.prefetch.decrement()
     }
+    for (; this.#ahead > 0; this.#ahead -= 1) this.#context.prefetch.decrement()
     const { scheduled } = this.#context.state
     const dropped = [...scheduled]
     scheduled.clear()
@@ -155,31 +162,31 @@ export class EtaTasks<T extends EtaTask> {
     prefetch.increment()
   }
 
+  #fetchAhead(): void {
+    if (this.#ahead >= MOST_AHEAD) return
+    const { prefetch } = this.#context
+    this.#ahead += 1
+    prefetch.increment()
+    this.#elapsed.callAt(this.#monotonic.now() + AHEAD_MS, () => {
+      this.#ahead -= 1
+      prefetch.decrement()
+    })
+  }
+
   /** The time of day may be set back: how long a delivery was held is told by another clock. */
   #lease(onEnd: () => void): TimerEntry | undefined {
     const limit = this.#holdLimitMs
     return limit === Infinity
       ? undefined
-      : this.#leases.callAt(this.#monotonic.now() + limit, onEnd)
+      : this.#elapsed.callAt(this.#monotonic.now() + limit, onEnd)
   }
 
   #remove(held: Held<T>): void {
     this.#held.delete(held)
     this.#timer.cancel(held.alarm)
-    if (held.lease !== undefined) this.#leases.cancel(held.lease)
+    if (held.lease !== undefined) this.#elapsed.cancel(held.lease)
     this.#context.state.scheduled.delete(held.task)
     this.#context.prefetch.decrement()
-  }
-
-  /** Until the broker has them, they are in hand as the held ones are: a burst would wait for each few. */
-  async #move(task: T, eta: number): Promise<void> {
-    if (this.#moving >= MOST_MOVING) return this.#postpone(task, eta)
-    const { prefetch } = this.#context
-    this.#moving += 1
-    prefetch.increment()
-    await this.#postpone(task, eta)
-    prefetch.decrement()
-    this.#moving -= 1
   }
 
   async #postpone(task: T, eta: number): Promise<void> {
