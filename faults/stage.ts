@@ -1,9 +1,11 @@
 /** Where a fault happens: a broker and a backend of its own behind proxies, workers of one kind, and a client. */
 
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { celeries } from '../interop/matrix.ts'
 import { Celery } from '../src/index.ts'
 import { Process } from '../test/support/process.ts'
@@ -117,6 +119,24 @@ export class Stage {
       this.app.sendTask(task, [id, ...args], { taskId: id, ...options })
     await Promise.all(ids.map(send))
     return ids
+  }
+
+  /** Stops the broker in order. */
+  async halt(): Promise<void> {
+    if (this.rabbitmq !== undefined) await this.rabbitmq.ctl('stop_app')
+    else await this.redis('shutdown', 'nosave')
+  }
+
+  /** Starts it again. */
+  async resume(): Promise<void> {
+    if (this.rabbitmq !== undefined) await this.rabbitmq.ctl('start_app')
+    else await this.server.restart()
+  }
+
+  /** Runs a command of Redis at the broker. */
+  async redis(...args: readonly string[]): Promise<void> {
+    const run = promisify(execFile)
+    await run('redis-cli', ['-p', String(this.server.port), ...args], { timeout: 10_000 })
   }
 
   #conf(conf: Conf, direct: boolean): string {

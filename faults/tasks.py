@@ -10,6 +10,7 @@ from celery import Celery
 app = Celery('faults')
 app.conf.update(json.loads(os.environ.get('FAULTS_CONF', '{}')))
 
+KEPT = []
 LEDGER = os.environ.get('FAULTS_LEDGER', '/dev/null')
 KINDS = {
     'early': {},
@@ -38,6 +39,13 @@ def define(kind, options):
         note('start', id)
         os.kill(os.getpid(), getattr(signal, name))
         time.sleep(10)
+
+    @app.task(name=f'faults.grow_{kind}', **options)
+    def grow(id, megabytes):
+        note('start', id)
+        KEPT.append(b'1' * (megabytes * 2**20))
+        note('end', id)
+        return id
 
     @app.task(name=f'faults.block_{kind}', **options)
     def block(id, seconds):

@@ -29,12 +29,21 @@ const KINDS: Readonly<Record<string, TaskOptions & { readonly bind?: false }>> =
   lost: { acksLate: true, rejectOnWorkerLost: true },
 }
 
+/** What tasks never let go. */
+const kept: Buffer[] = []
+
 for (const [kind, options] of Object.entries(KINDS)) {
   app.task(`faults.${kind}`, options, run)
   app.task(`faults.die_${kind}`, options, async (id: string, signal: string) => {
     note('start', id)
     process.kill(process.pid, signal)
     await sleep(10_000)
+  })
+  app.task(`faults.grow_${kind}`, options, (id: string, megabytes: number) => {
+    note('start', id)
+    kept.push(Buffer.alloc(megabytes * 2 ** 20, 1))
+    note('end', id)
+    return id
   })
   app.task(`faults.block_${kind}`, options, (id: string, seconds: number) => {
     note('start', id)
@@ -44,3 +53,40 @@ for (const [kind, options] of Object.entries(KINDS)) {
     return id
   })
 }
+
+/** What a function can throw, or do to its process, that is no ordinary error. */
+const ODD: Readonly<Record<string, () => unknown>> = {
+  undefined: () => {
+    throw undefined
+  },
+  frozen: () => {
+    throw Object.freeze(new Error('frozen'))
+  },
+  getter: () => {
+    const error = new Error('getter')
+    Object.defineProperty(error, 'message', {
+      get: () => {
+        throw new Error('no')
+      },
+    })
+    throw error
+  },
+  circular: () => {
+    const error = new Error('circular') as Error & { self?: unknown }
+    error.self = error
+    throw error
+  },
+  bigint: () => {
+    throw 10n
+  },
+  'returns what no serializer takes': () => () => 1,
+  'rejects later': () => {
+    setImmediate(() => void Promise.reject(new Error('nobody hears')))
+    return 'fine'
+  },
+}
+
+app.task('faults.odd', (id: string, what: string) => {
+  note('start', id)
+  return ODD[what]?.()
+})

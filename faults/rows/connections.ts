@@ -1,7 +1,12 @@
 /** F11 to F15: what happens to the broker, and to the way there. */
 
+import { execFile } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { Row } from '../row.ts'
 import type { Stage } from '../stage.ts'
+
+const run = promisify(execFile)
 
 /** Seconds from now until a task that is sent now has ended; undefined when that takes longer than allowed. */
 async function seconds(stage: Stage, allowed: number): Promise<number | undefined> {
@@ -36,6 +41,51 @@ const restarted: Row = {
       ok: lost === 0 && repeated === 0 && worker.running && (recovery ?? 99) <= LIMIT[stage.broker],
       text: `lost ${lost} of 10, repeated ${repeated}, ${shown(recovery, 60)}`,
     }
+  },
+}
+
+const ended: Row = {
+  id: 'F11',
+  fault: 'broker stopped in order, and started again 3 s later',
+  promise: 'works again within 1.5 s (Redis), 3 s (RabbitMQ) of its start',
+  brokers: ['redis', 'amqp'],
+  python: true,
+  seconds: 120,
+  run: async (stage) => {
+    const worker = await stage.worker()
+    await stage.halt()
+    await sleep(3000)
+    await stage.resume()
+    const recovery = await seconds(stage, 60)
+    return {
+      ok: worker.running && (recovery ?? 99) <= LIMIT[stage.broker],
+      text: shown(recovery, 60),
+    }
+  },
+}
+
+const silent: Row = {
+  id: 'F16',
+  fault: 'a firewall drops every packet between worker and broker for 20 s',
+  promise: 'works again within 10 s of its end',
+  brokers: ['redis', 'amqp'],
+  python: true,
+  seconds: 150,
+  run: async (stage) => {
+    const worker = await stage.worker({ conf: { broker_heartbeat: 5 } })
+    const port = String(stage.proxy.port)
+    const rules = [
+      ['INPUT', '-i', 'lo', '-p', 'tcp', '--dport', port, '-j', 'DROP'],
+      ['INPUT', '-i', 'lo', '-p', 'tcp', '--sport', port, '-j', 'DROP'],
+    ]
+    for (const rule of rules) await run('iptables', ['-I', ...rule])
+    try {
+      await sleep(20_000)
+    } finally {
+      for (const rule of rules) await run('iptables', ['-D', ...rule])
+    }
+    const recovery = await seconds(stage, 60)
+    return { ok: worker.running && (recovery ?? 99) <= 10, text: shown(recovery, 60) }
   },
 }
 
@@ -81,4 +131,4 @@ const halfOpen: Row = {
   },
 }
 
-export const CONNECTIONS: readonly Row[] = [restarted, reset, halfOpen]
+export const CONNECTIONS: readonly Row[] = [ended, restarted, reset, halfOpen, silent]

@@ -90,6 +90,53 @@ const poison: Row = {
   },
 }
 
+const grown: Row = {
+  id: 'F06',
+  fault: 'each of 12 tasks keeps 40 MB in a pool process that may have 300 MB',
+  promise: 'none lost, none repeated; the process is replaced between tasks',
+  brokers: ['redis', 'amqp'],
+  python: true,
+  seconds: 90,
+  run: async (stage) => {
+    const limit = ['--max-memory-per-child', String(300 * 1024)]
+    const worker = await stage.worker({ args: [...PREFORK, '-c', '1', ...limit] })
+    const ids = await stage.send('faults.grow_late', 12, { args: [40] })
+    const { lost, repeated } = await stage.ledger.settle(ids, 60)
+    const processes = new Set(stage.ledger.executions().map(({ pid }) => pid)).size
+    return {
+      ok: lost === 0 && repeated === 0 && processes > 1 && worker.running,
+      text: `lost ${lost} of 12, repeated ${repeated}, in ${processes} processes`,
+    }
+  },
+}
+
+const frozen: Row = {
+  id: 'F10',
+  fault:
+    'worker frozen (SIGSTOP) in late-acked tasks beyond the visibility timeout (8 s), then woken',
+  promise: 'another runs them; the late acks change nothing; one state, SUCCESS',
+  brokers: ['redis'],
+  python: true,
+  seconds: 120,
+  run: async (stage) => {
+    const conf = { broker_transport_options: { visibility_timeout: 8 } }
+    const first = await stage.worker({ name: 'w1', conf })
+    const ids = await stage.send('faults.late', 2, { args: [3] })
+    await stage.ledger.started(ids[1] ?? '')
+    first.signal('SIGSTOP')
+    await stage.worker({ name: 'w2', conf })
+    await stage.ledger.started(ids[0] ?? '', 2, 60).catch(() => undefined)
+    await stage.ledger.started(ids[1] ?? '', 2, 30).catch(() => undefined)
+    first.signal('SIGCONT')
+    const { lost, repeated } = await stage.ledger.settle(ids, 30)
+    const states = await Promise.all(ids.map((id) => finalState(stage, id, 10)))
+    return {
+      ok: lost === 0 && repeated === 2 && states.every((state) => state === 'SUCCESS'),
+      text: `lost ${lost} of 2, repeated ${repeated}, ${states.join(' and ')}`,
+    }
+  },
+}
+
 const stopped: Row = {
   id: 'F08',
   fault: 'SIGTERM while tasks run and more are prefetched',
@@ -196,7 +243,9 @@ export const PROCESSES: readonly Row[] = [
   killedChild,
   lostChild,
   poison,
+  grown,
   stopped,
   stoppedTwice,
   stoppedWithoutBroker,
+  frozen,
 ]

@@ -1,13 +1,8 @@
 /** F22 to F32: what happens inside of broker and backend. */
 
-import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { until } from '../../test/support/until.ts'
 import type { Row } from '../row.ts'
-import type { Stage } from '../stage.ts'
-
-const run = promisify(execFile)
 
 const alarm: Row = {
   id: 'F22',
@@ -88,12 +83,12 @@ const full: Row = {
   seconds: 90,
   run: async (stage) => {
     const ids = await stage.send('faults.early', 10)
-    await redis(stage, 'config', 'set', 'maxmemory-policy', 'noeviction')
-    await redis(stage, 'config', 'set', 'maxmemory', '1mb')
+    await stage.redis('config', 'set', 'maxmemory-policy', 'noeviction')
+    await stage.redis('config', 'set', 'maxmemory', '1mb')
     const worker = stage.start()
     await until(() => / ready\.|MainProcess|rror/.test(worker.output), { seconds: 30 })
     await sleep(5000)
-    await redis(stage, 'config', 'set', 'maxmemory', '0')
+    await stage.redis('config', 'set', 'maxmemory', '0')
     const { lost, repeated } = await stage.ledger.settle(ids, 30)
     return {
       ok: lost === 0 && repeated === 0 && worker.running,
@@ -129,10 +124,6 @@ const backendDown: Row = {
         value === id ? `there ${seconds.toFixed(1)} s after the backend` : 'missing 45 s after it',
     }
   },
-}
-
-async function redis({ server }: Stage, ...args: readonly string[]): Promise<void> {
-  await run('redis-cli', ['-p', String(server.port), ...args], { timeout: 10_000 })
 }
 
 export const SERVERS: readonly Row[] = [alarm, deletedQueue, consumerTimeout, full, backendDown]

@@ -51,4 +51,33 @@ const blocking: Row = {
   },
 }
 
-export const WORK: readonly Row[] = [hanging, blocking]
+const ODD = ['undefined', 'frozen', 'getter', 'circular', 'bigint'] as const
+
+const odd: Row = {
+  id: 'F46',
+  fault:
+    'tasks throw undefined, a frozen error, one that throws when it is read, a circular one, a bigint; return what cannot be written; reject when nobody listens any more',
+  promise: 'each is a FAILURE but the last; the worker stays and runs the next',
+  brokers: ['redis', 'amqp'],
+  python: false,
+  fast: true,
+  seconds: 60,
+  run: async (stage) => {
+    const worker = await stage.worker()
+    const results = await Promise.all(
+      [...ODD, 'returns what no serializer takes', 'rejects later'].map((what) =>
+        stage.app.sendTask('faults.odd', [what, what]),
+      ),
+    )
+    for (const result of results) await result.get({ timeout: 20, propagate: false })
+    const states = await Promise.all(results.map((result) => result.state()))
+    const failures = states.filter((state) => state === 'FAILURE').length
+    const { lost } = await stage.ledger.settle(await stage.send('faults.early', 1), 10)
+    return {
+      ok: failures === 6 && states.at(-1) === 'SUCCESS' && lost === 0 && worker.running,
+      text: `${failures} of 6 FAILURE; the next task ${lost === 0 ? 'ran' : 'did not run'}`,
+    }
+  },
+}
+
+export const WORK: readonly Row[] = [hanging, blocking, odd]
