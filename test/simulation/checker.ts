@@ -91,7 +91,7 @@ export class Checker implements BrokerObserver, StoreObserver, PortObserver, Sta
 
   /** Whether time may pass between the last look and the first line. */
   #startsSlowly({ id, task }: TaskSpec): boolean {
-    return KINDS[task].slowStart || this.#known(id).handed > 1
+    return KINDS[task].slowStart || this.#known(id).rerun
   }
 
   ended(spec: TaskSpec, how: 'value' | 'error' | 'retry' | 'reject' | 'ignore'): void {
@@ -124,7 +124,7 @@ export class Checker implements BrokerObserver, StoreObserver, PortObserver, Sta
 
   handed(copy: Copy, { actor, held, prefetchCount }: Holder): void {
     const facts = this.#of(copy)
-    if (facts !== undefined) facts.handed += 1
+    if (facts !== undefined) countHanded(facts, retriesOf(copy))
     if (prefetchCount > 0 && held.size >= prefetchCount) {
       this.fail(`${actor.name} was given more than its prefetch count`)
     }
@@ -253,7 +253,7 @@ export class Checker implements BrokerObserver, StoreObserver, PortObserver, Sta
     if (READY_STATES.has(status)) facts.told = true
     if (status === 'SUCCESS') this.#checkNext(facts)
     if (before === undefined || !READY_STATES.has(before.status) || status === before.status) return
-    if (facts.handed > 1 && !READY_STATES.has(status)) return
+    if (facts.rerun && !READY_STATES.has(status)) return
     if (!this.#mayDiffer(facts)) {
       this.fail(`${taskId} was ${before.status}, and became ${status}`)
     }
@@ -268,12 +268,13 @@ export class Checker implements BrokerObserver, StoreObserver, PortObserver, Sta
   }
 
   /** Whether two runs of it may end in different ways. */
-  #mayDiffer({ spec, revoked, handed }: Facts): boolean {
+  #mayDiffer({ spec, revoked, rerun }: Facts): boolean {
     const { expires, timeLimit, softTimeLimit } = spec.options
     const limited = expires !== undefined || timeLimit !== undefined || softTimeLimit !== undefined
     // a run fails when what follows, or the next try, was not confirmed, and may be sent all the same
-    const sends = spec.next !== undefined || spec.ending === 'retry'
-    return revoked || ((limited || sends) && handed > 1)
+    const retries = spec.ending === 'retry' || spec.ending === 'giveUp'
+    if (retries && !KINDS[spec.task].late) return true
+    return revoked || ((limited || retries || spec.next !== undefined) && rerun)
   }
 
   failed({ taskId, status }: ResultMeta): void {
@@ -338,6 +339,13 @@ export class Checker implements BrokerObserver, StoreObserver, PortObserver, Sta
 
   /** The first one; thrown after the step, for the code under test must not catch it. */
   violation: Violation | undefined
+}
+
+function countHanded(facts: Facts, retries: number): void {
+  facts.handed += 1
+  const times = (facts.handedBy[retries] ?? 0) + 1
+  facts.handedBy[retries] = times
+  if (times > 1) facts.rerun = true
 }
 
 /** The task that a remote command revokes. */

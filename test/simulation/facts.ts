@@ -35,6 +35,9 @@ export interface Facts {
   /** How often a run was begun. */
   starts: number
   handed: number
+  /** How often by its number of retries; more than once is a run beside, or after, another of the same. */
+  readonly handedBy: number[]
+  rerun: boolean
   /** Its messages that are in the broker now. */
   readonly copies: Set<Copy>
   status: string | undefined
@@ -61,6 +64,8 @@ export function factsOf(spec: TaskSpec): Facts {
     entered: [],
     starts: 0,
     handed: 0,
+    handedBy: [],
+    rerun: false,
     copies: new Set(),
     status: undefined,
     told: false,
@@ -91,9 +96,9 @@ export function isOpen(facts: Facts): boolean {
  * Whether it has its end: told, or none to tell. A run whose message was given to another, and ended
  * there, may still say RETRY or STARTED over that end, as in Celery.
  */
-export function isDone({ spec, status, told, handed, over, unstored, revoked }: Facts): boolean {
+export function isDone({ spec, status, told, rerun, over, unstored, revoked }: Facts): boolean {
   if (over || unstored || (status !== undefined && READY_STATES.has(status))) return true
-  if (told && handed > 1) return true
+  if (told && rerun) return true
   const discarded = revoked || spec.options.expires !== undefined
   const limited = spec.options.timeLimit !== undefined || spec.options.softTimeLimit !== undefined
   return !KINDS[spec.task].stores && (discarded || limited)

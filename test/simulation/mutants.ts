@@ -44,72 +44,149 @@ function sureOf(work: Promise<void>): Promise<void> {
   return work.catch(() => {})
 }
 
+/** Stores later, and lets nobody wait for it. */
+async function storeLate(backend: ResultBackend, store: () => Promise<void>): Promise<void> {
+  for (let n = 0; n < 3; n += 1) await backend.fetch('nobody')
+  await store()
+}
+
 let arrivals = 0
 
-export const MUTANTS: Readonly<Record<string, Mutant>> = {
-  'acks before the result is stored': storing((backend) => {
-    const store = backend.store.bind(backend)
-    return async (...stored) => void sureOf(store(...stored))
-  }),
+/** A bug, and how it shows. */
+export interface SeededBug {
+  readonly mutant: Mutant
+  readonly shows: RegExp
+}
+
+const UNSTORED = /before its result was stored/
+const STUCK = /does not come to its end/
+
+export const BUGS: Readonly<Record<string, SeededBug>> = {
+  'acks before the result is stored': {
+    shows: UNSTORED,
+    mutant: storing((backend) => {
+      const store = backend.store.bind(backend)
+      return async (...stored) => void sureOf(store(...stored))
+    }),
+  },
   'acks a late task when it comes': {
-    deliver: (delivery, onDelivery) => {
-      void sureOf(delivery.ack())
-      onDelivery(Object.assign(delivery, { ack: async () => {} }))
+    shows: UNSTORED,
+    mutant: {
+      deliver: (delivery, onDelivery) => {
+        void sureOf(delivery.ack())
+        onDelivery(Object.assign(delivery, { ack: async () => {} }))
+      },
     },
   },
-  'says RETRY when the next try is on its way': storing((backend) => {
-    const store = backend.store.bind(backend)
-    return async (meta, options) => {
-      if (meta.status !== 'RETRY') return await store(meta, options)
-      setTimeout(() => void sureOf(store(meta, options)), 5)
-    }
-  }),
-  'stores two ends of one run': storing((backend) => {
-    const store = backend.store.bind(backend)
-    return async (meta, options) => {
-      await store(meta, options)
-      if (meta.status === 'SUCCESS') await store({ ...meta, status: 'FAILURE' }, options)
-    }
-  }),
-  'stores no failure': storing((backend) => {
-    const store = backend.store.bind(backend)
-    return async (meta, options) => {
-      if (meta.status !== 'FAILURE') await store(meta, options)
-    }
-  }),
-  'acks what it should give back': answering((delivery) => ({ requeue: () => delivery.ack() })),
-  'rejects what it should ack': answering((delivery) => ({ ack: () => delivery.reject() })),
-  'rejects what it should give back': answering((delivery) => ({
-    requeue: () => delivery.reject(),
-  })),
-  'gives back what it should ack': answering((delivery) => ({ ack: () => delivery.requeue() })),
-  'acks twice': answering((delivery) => {
-    const ack = delivery.ack.bind(delivery)
-    return { ack: () => ack().then(ack) }
-  }),
-  'never acks': answering(() => ({ ack: async () => {} })),
-  'never gives back': answering(() => ({ requeue: async () => {} })),
-  'puts an eta aside for ever': answering(() => ({ postpone: async () => {} })),
+  'stores no failure': {
+    shows: UNSTORED,
+    mutant: storing((backend) => {
+      const store = backend.store.bind(backend)
+      return async (meta, options) => {
+        if (meta.status !== 'FAILURE') await store(meta, options)
+      }
+    }),
+  },
+  'says RETRY when the next try is on its way': {
+    shows: /nowhere|became RETRY/,
+    mutant: storing((backend) => {
+      const store = backend.store.bind(backend)
+      return async (meta, options) => {
+        if (meta.status !== 'RETRY') return await store(meta, options)
+        void sureOf(storeLate(backend, () => store(meta, options)))
+      }
+    }),
+  },
+  'stores two ends of one run': {
+    shows: /stored two ends/,
+    mutant: storing((backend) => {
+      const store = backend.store.bind(backend)
+      return async (meta, options) => {
+        await store(meta, options)
+        if (meta.status === 'SUCCESS') await store({ ...meta, status: 'FAILURE' }, options)
+      }
+    }),
+  },
+  'ends in a state of its own': {
+    shows: /which should end with|became/,
+    mutant: storing((backend) => {
+      const store = backend.store.bind(backend)
+      return (meta, options) =>
+        store(meta.status === 'FAILURE' ? { ...meta, status: 'SUCCESS' } : meta, options)
+    }),
+  },
+  'acks what it should give back': {
+    shows: UNSTORED,
+    mutant: answering((delivery) => ({ requeue: () => delivery.ack() })),
+  },
+  'acks what it should put aside': {
+    shows: UNSTORED,
+    mutant: answering((delivery) => ({ postpone: () => delivery.ack() })),
+  },
+  'rejects what it should ack': {
+    shows: /rejected .*, which nobody asked for/,
+    mutant: answering((delivery) => ({ ack: () => delivery.reject() })),
+  },
+  'rejects what it should give back': {
+    shows: /rejected .*, which nobody asked for/,
+    mutant: answering((delivery) => ({ requeue: () => delivery.reject() })),
+  },
+  'buries what it should ack': {
+    shows: /buried/,
+    mutant: answering((delivery) => ({ ack: () => delivery.bury() })),
+  },
+  'gives back what it should ack': {
+    shows: /without a reason/,
+    mutant: answering((delivery) => ({ ack: () => delivery.requeue() })),
+  },
+  'acks twice': {
+    shows: /settled delivery .* twice/,
+    mutant: answering((delivery) => {
+      const ack = delivery.ack.bind(delivery)
+      return { ack: () => ack().then(ack) }
+    }),
+  },
+  'never acks': { shows: STUCK, mutant: answering(() => ({ ack: async () => {} })) },
+  'never gives back': { shows: STUCK, mutant: answering(() => ({ requeue: async () => {} })) },
   'forgets every third delivery': {
-    deliver: (delivery, onDelivery) => {
-      arrivals += 1
-      if (arrivals % 3 > 0) onDelivery(delivery)
+    shows: STUCK,
+    mutant: {
+      deliver: (delivery, onDelivery) => {
+        arrivals += 1
+        if (arrivals % 3 > 0) onDelivery(delivery)
+      },
     },
   },
   'takes every delivery twice': {
-    deliver: (delivery, onDelivery) => {
-      onDelivery(delivery)
-      onDelivery(delivery)
+    shows: /more often than it was delivered/,
+    mutant: {
+      deliver: (delivery, onDelivery) => {
+        onDelivery(delivery)
+        onDelivery(delivery)
+      },
     },
   },
-  'runs what is not due': shifted(3000),
-  'runs what has expired': shifted(-3000),
+  'runs what is not due': { shows: /before its eta/, mutant: shifted(3000) },
+  'runs what has expired': { shows: /after it had expired/, mutant: shifted(-3000) },
   'runs what was revoked': {
-    worker: ({ state }) => Object.assign(state.revoked, { has: () => false }),
+    shows: /knew that it was revoked/,
+    mutant: { worker: ({ state }) => Object.assign(state.revoked, { has: () => false }) },
   },
-  'does not consume again after a loss': { deaf: true },
-  'asks for too many messages': { qos: (count) => (count === 0 ? 0 : count + 2) },
-  'takes a message for sent that is not': { publish: (publish) => sureOf(publish()) },
-  'sends every message twice': { publish: (publish) => publish().then(publish) },
-  'leaves a timer behind': { worker: () => void setTimeout(() => {}, 3_600_000) },
+  'does not consume again after a loss': { shows: STUCK, mutant: { deaf: true } },
+  'asks for too many messages': {
+    shows: /asked for \d+ messages/,
+    mutant: { qos: (count) => (count === 0 ? 0 : count + 2) },
+  },
+  'takes a message for sent that is not': {
+    shows: /nowhere|what follows was not sent/,
+    mutant: { publish: (publish) => sureOf(publish()) },
+  },
+  'sends every message twice': {
+    shows: /more often than anybody asked for/,
+    mutant: { publish: (publish) => publish().then(publish) },
+  },
+  'leaves a timer behind': {
+    shows: /left \d+ timers behind/,
+    mutant: { worker: () => void setTimeout(() => {}, 3_600_000) },
+  },
 }
