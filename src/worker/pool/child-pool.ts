@@ -1,13 +1,16 @@
 /** A pool of children, processes or threads alike: gives each one job at a time, and replaces those that end. */
 
-import { ImproperlyConfigured, OperationalError, WorkerLostError } from '../../errors.ts'
+import { ImproperlyConfigured, OperationalError } from '../../errors.ts'
 import { oneLine, type Logger } from '../../runtime/log.ts'
 import { timerMs } from '../../runtime/retry.ts'
 import { workerBeforeCreateProcess } from '../signals.ts'
+import { CrashLoop } from './crash-loop.ts'
+import { lost, reasonOf, type Exit } from './exit.ts'
 import type { Setup } from './ipc.ts'
 import { JobQueue } from './job-queue.ts'
 import type { Job, JobHandler, Pool, PoolInfo } from './pool.ts'
-import { Slot, type Exit, type Run, type SlotOwner, type StartChild } from './slot.ts'
+import { Slot, type Run, type SlotOwner, type StartChild } from './slot.ts'
+import { writesOf } from './writes.ts'
 
 export interface ChildPoolOptions {
   readonly implementation: 'prefork' | 'threads'
@@ -35,13 +38,6 @@ export interface ChildPoolOptions {
   readonly onFailed: (error: Error) => void
 }
 
-/** So many children in a row that do not come up, or not for long, and there is no sense in more. */
-const MAX_FAILURES = 5
-/** A child that lived as long as this is none of those. */
-const STABLE_MS = 10_000
-/** Seconds before the next is tried, doubled each time. */
-const FIRST_BACKOFF = 0.1
-const MAX_BACKOFF = 10
 /** Seconds for a child to close what it has opened. */
 const END_TIMEOUT = 5
 
@@ -65,8 +61,7 @@ export class ChildPool<Outcome> implements Pool<Outcome>, SlotOwner<Outcome> {
   #children = 0
   #stopped = false
   #starting: Starting | undefined
-  /** Children in a row that ended by themselves before they were of use. */
-  #failures = 0
+  readonly #crashLoop = new CrashLoop()
   #backoff: NodeJS.Timeout | undefined
   #onEmpty: (() => void)[] = []
 
@@ -94,7 +89,7 @@ export class ChildPool<Outcome> implements Pool<Outcome>, SlotOwner<Outcome> {
    */
   async start(): Promise<void> {
     this.#stopped = false
-    this.#failures = 0
+    this.#crashLoop.reset()
     this.#launch = this.#options.launcher()
     const ready = new Promise<void>((resolve, reject) => (this.#starting = { resolve, reject }))
     this.#maintain()
@@ -160,12 +155,10 @@ export class ChildPool<Outcome> implements Pool<Outcome>, SlotOwner<Outcome> {
     return true
   }
 
-  /** @see celery 5.6, concurrency/prefork.py, `TaskPool._get_info`; asynpool.py, `human_write_stats` */
+  /** @see celery 5.6, concurrency/prefork.py, `TaskPool._get_info` */
   info(): PoolInfo {
     const { implementation, maxTasksPerChild, timeouts } = this.#options
     const lasting = this.#lasting()
-    const jobs = lasting.map((slot) => slot.jobs)
-    const share = (n: number): string => (this.#written > 0 ? n / this.#written : 0).toFixed(2)
     return {
       implementation,
       maxConcurrency: this.#size,
@@ -174,14 +167,7 @@ export class ChildPool<Outcome> implements Pool<Outcome>, SlotOwner<Outcome> {
         'max-tasks-per-child': maxTasksPerChild ?? 'N/A',
         'put-guarded-by-semaphore': false,
         timeouts,
-        writes: {
-          total: this.#written,
-          avg: share(jobs.length > 0 ? this.#written / jobs.length : 0),
-          all: jobs.map(share).join(', '),
-          raw: jobs.join(', '),
-          strategy: 'fair',
-          inqueues: { total: jobs.length, active: this.#running },
-        },
+        writes: writesOf(lasting, this.#written, this.#running),
       },
     }
   }
@@ -193,7 +179,7 @@ export class ChildPool<Outcome> implements Pool<Outcome>, SlotOwner<Outcome> {
 
   onOver(slot: Slot<Outcome>, tell: () => void, memory: number): void {
     this.#running -= 1
-    this.#failures = 0
+    this.#crashLoop.reset()
     // before its handler is told, who may submit the next job at once
     if (this.#stopped || this.#isWorn(slot, memory)) slot.end()
     tell()
@@ -294,17 +280,10 @@ export class ChildPool<Outcome> implements Pool<Outcome>, SlotOwner<Outcome> {
 
   /** A child that nobody ended did not live long: the next ones come slower, and after some no more. */
   #failed(slot: Slot<Outcome>, exit: Exit): void {
-    const { upSince } = slot
-    const stable = upSince !== undefined && performance.now() - upSince > STABLE_MS
-    this.#failures = stable ? 1 : this.#failures + 1
+    const seconds = this.#crashLoop.add(slot.upSince)
     if (this.#stopped) return
-    if (
-      this.#failures >= MAX_FAILURES &&
-      !this.#lasting().some((other) => other.idle || other.run)
-    ) {
-      return this.#giveUp(exit)
-    }
-    const seconds = Math.min(FIRST_BACKOFF * 2 ** (this.#failures - 1), MAX_BACKOFF)
+    const useful = this.#lasting().some((other) => other.idle || other.run !== undefined)
+    if (this.#crashLoop.hopeless && !useful) return this.#giveUp(exit)
     this.#backoff ??= setTimeout(() => {
       this.#backoff = undefined
       this.#maintain()
@@ -336,14 +315,4 @@ export class ChildPool<Outcome> implements Pool<Outcome>, SlotOwner<Outcome> {
     const { log, implementation } = this.#options
     log.error(`Child of pool ${implementation} pid:${pid} exited with ${oneLine(reasonOf(exit))}`)
   }
-}
-
-function reasonOf({ status, error }: Exit): string {
-  return error instanceof Error ? `${status}: ${error.message}` : status
-}
-
-/** @see billiard, pool.py, `mark_as_worker_lost` */
-function lost(job: Job, { status, error }: Exit): WorkerLostError {
-  const message = `Worker exited prematurely: ${status} Job: ${job.id}.`
-  return new WorkerLostError(message, error === undefined ? {} : { cause: error })
 }

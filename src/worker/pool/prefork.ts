@@ -3,9 +3,10 @@
 import { fork } from 'node:child_process'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import type { Exit } from './exit.ts'
 import { isOurs, type FromChild } from './ipc.ts'
 import { CHILD, type Launch } from './launch.ts'
-import type { ChildEvents, Exit, StartChild } from './slot.ts'
+import type { ChildEvents, StartChild } from './slot.ts'
 
 /** A process that has ended has said all that it will, but not all may have been read yet. */
 const DRAIN_MS = 1000

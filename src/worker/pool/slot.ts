@@ -10,6 +10,7 @@
 
 import { TimeoutError } from '../../errors.ts'
 import { timerMs } from '../../runtime/retry.ts'
+import type { Exit } from './exit.ts'
 import { fromPlain, toPlain, type FromChild, type Setup, type ToChild } from './ipc.ts'
 import type { Job, JobHandler } from './pool.ts'
 
@@ -24,14 +25,6 @@ export interface Child {
   send(message: ToChild, onUndelivered: () => void): void
   /** Ends it at once. */
   kill(): void
-}
-
-/** How a child ended. */
-export interface Exit {
-  /** In billiard's words: `signal 9 (SIGKILL)`, `exitcode 1`. @see billiard, common.py, `human_status` */
-  readonly status: string
-  /** Why, when that is known. */
-  readonly error?: unknown
 }
 
 export interface ChildEvents {
