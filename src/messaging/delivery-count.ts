@@ -1,8 +1,9 @@
-/** The header that counts how often a run of a message has died, under the name that quorum queues give it. */
+/** The header that counts how often a run of a message has died. */
 
 import type { Message } from '../../protocol/message.ts'
 
-export const DELIVERY_COUNT = 'x-delivery-count'
+/** Not that of quorum queues, which also count what was given back before it ran. */
+export const DELIVERY_COUNT = 'x-celeriac-delivery-count'
 
 /** 0 when it was never counted, or when what stands there is no count. */
 export function deliveryCountOf({ headers }: Pick<Message, 'headers'>): number {

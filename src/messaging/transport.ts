@@ -43,11 +43,6 @@ export interface Capabilities {
   readonly lowPriorityFirst: boolean
   /** Whether a message for an absent queue is returned to the sender instead of being dropped. */
   readonly mandatory: boolean
-  /**
-   * Whether a message that comes back from a worker that died was counted on the way: then
-   * `Delivery.deliveryCount` has it. Where not, only `redelivered` tells.
-   */
-  readonly countsDeliveries: boolean
   /** Seconds that a delivery may be held unsettled; Infinity where a held one is never taken away. */
   readonly holdLimit: number
 }
@@ -177,7 +172,7 @@ export interface Delivery {
   readonly exchange: string
   readonly routingKey: string
   readonly redelivered: boolean
-  /** How often a run of it has died before, as far as was counted; 0 at first. Stands in the header `x-delivery-count`. */
+  /** How often a run of it has died before, as far as was counted; 0 at first. */
   readonly deliveryCount: number
   readonly deliveryTag: string | number
   ack(): Promise<void>

@@ -1,6 +1,5 @@
 /** Makes the parts of a worker from its options and the app's settings, and ties them together. */
 
-import type { Connection } from '../messaging/connection.ts'
 import type { Delivery } from '../messaging/transport.ts'
 import type { ResultBackend } from '../results/backend.ts'
 import { SYSTEM_CLOCK } from '../runtime/clock.ts'
@@ -92,14 +91,13 @@ export function makeParts(host: WorkerHost, options: WorkerOptions, hooks: Hooks
   const { prefetch } = consumer
   settlements.onSettled = () => consumer.settled()
   const holdLimit = (): number => connection.capabilities.holdLimit
-  const countsDeliveries = (queue: string): boolean => countsFor(host, connection, queue)
   const multiplier = multiplierOf(host, options)
   const common = { hostname, plan, pool, prefetch, multiplier, connection, state, verdicts, log }
   const onShutdown = (): void => hooks.onShutdown()
   const operations = makeOperations(host, options, { ...common, onShutdown })
   const { rateLimits } = operations
   const carried = { log, hostname, clock, state, settlements, pool, prefetch, holdLimit }
-  const shared = { ...carried, countsDeliveries, verdicts, rateLimits }
+  const shared = { ...carried, verdicts, rateLimits }
   const strategy = new Strategy(strategyContext(host, options, shared))
   const lag = new LagMonitor({ log, running: () => labels(state.active) })
   const core = { hostname, plan, log, state, pool, settlements, strategy, consumer, lag }
@@ -116,13 +114,6 @@ function planOf({ conf }: WorkerHost, options: WorkerOptions): PoolPlan {
 
 function multiplierOf({ conf }: WorkerHost, options: WorkerOptions): number {
   return options.prefetchMultiplier ?? conf.workerPrefetchMultiplier
-}
-
-/** RabbitMQ counts in quorum queues, and in no others. */
-function countsFor({ queues }: WorkerHost, { capabilities }: Connection, name: string): boolean {
-  if (capabilities.countsDeliveries) return true
-  const queue = queues.consumeFrom.find((one) => one.name === name)
-  return queue?.arguments?.['x-queue-type'] === 'quorum'
 }
 
 function makeConsumer(
@@ -170,7 +161,6 @@ type Shared = Pick<
   | 'pool'
   | 'prefetch'
   | 'holdLimit'
-  | 'countsDeliveries'
   | 'verdicts'
   | 'rateLimits'
 >

@@ -7,8 +7,6 @@ import type { Pool } from './pool/pool.ts'
 export interface RedeliveryContext {
   /** How often a message is delivered whose runs die; null is without end. */
   readonly maxDeliveries: number | null
-  /** Whether the broker counts by itself what comes back from a worker that died. */
-  readonly countsDeliveries: (queue: string) => boolean
   readonly pool: Pick<Pool<unknown>, 'info'>
 }
 
@@ -17,14 +15,14 @@ export type Admission = 'run' | 'count' | 'giveUp'
 
 /**
  * A task that is acked late, and runs in the worker's own process, may have ended a worker before:
- * where the broker only says that it was delivered before, that is counted now, as afterwards there
- * may be nobody left to do it. It goes back once for that, and the copy that comes instead runs.
+ * the broker only says that it was delivered before, and to how many that only waited beside it as
+ * well. So it is counted now, when it is about to run, as afterwards there may be nobody left to do it. It goes back once for that, and the copy that comes instead runs.
  */
 export function admissionOf(delivery: Delivery, context: RedeliveryContext): Admission {
-  const { maxDeliveries, countsDeliveries, pool } = context
+  const { maxDeliveries, pool } = context
   if (maxDeliveries === null) return 'run'
   if (delivery.deliveryCount >= maxDeliveries) return 'giveUp'
-  if (!delivery.redelivered || countsDeliveries(delivery.queue)) return 'run'
+  if (!delivery.redelivered) return 'run'
   return pool.info().processes.includes(process.pid) ? 'count' : 'run'
 }
 

@@ -399,7 +399,7 @@ const SETTLES: Record<string, Case> = {
     expect(counts).to.deep.equal([0, 1, 2])
     expect(last.deliveryCount).to.equal(2)
     expect(last.redelivered).to.equal(true)
-    expect(last.message.headers['x-delivery-count']).to.equal(2)
+    expect(last.message.headers['x-celeriac-delivery-count']).to.equal(2)
     expect(text(last)).to.equal('x')
     await last.ack()
     expect(await drain(await bench.channel(), queue)).to.deep.equal([])

@@ -19,7 +19,6 @@ class Scripted implements Transport {
     driver: 'scripted',
     lowPriorityFirst: false,
     mandatory: true,
-    countsDeliveries: false,
     holdLimit: Infinity,
   }
   readonly address = 'scripted://'

@@ -195,7 +195,6 @@ export class Broker {
     const { time, fate, random } = this.#world
     time.afterFor(fate, random.below(4000), () => {
       if (!this.#orphaned.has(holder)) return
-      for (const copy of holder.held.values()) copy.message = counted(copy.message)
       this.release(holder, 'its holder was gone')
     })
   }

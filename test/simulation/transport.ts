@@ -11,7 +11,6 @@ const CAPABILITIES: Readonly<Record<Flavour, Capabilities>> = {
     driver: 'amqp',
     lowPriorityFirst: false,
     mandatory: true,
-    countsDeliveries: false,
     // seconds, not half an hour, so that an eta gets beyond it
     holdLimit: 8,
   },
@@ -19,7 +18,6 @@ const CAPABILITIES: Readonly<Record<Flavour, Capabilities>> = {
     driver: 'redis',
     lowPriorityFirst: true,
     mandatory: false,
-    countsDeliveries: true,
     holdLimit: Infinity,
   },
 }

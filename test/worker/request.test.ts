@@ -50,7 +50,6 @@ interface SetUp {
   readonly policy?: Partial<TaskPolicy>
   readonly delivery?: Partial<Pick<Delivery, 'redelivered' | 'deliveryCount'>>
   readonly message?: Partial<TaskRequest>
-  readonly countsDeliveries?: boolean
   readonly maxDeliveries?: number | null
   /** Whether jobs have processes of their own. */
   readonly kills?: boolean
@@ -82,7 +81,6 @@ class Bench {
       timeLimits: new TimeLimits(log, this.clock),
       defaultLimit: { soft: null, hard: null },
       maxDeliveries: options.maxDeliveries === undefined ? 5 : options.maxDeliveries,
-      countsDeliveries: () => options.countsDeliveries ?? false,
       onRevoked: async (_request, { reason, signum }) =>
         void this.told.push(`revoked: ${reason} ${signum}`),
     }
@@ -302,7 +300,6 @@ describe('worker/request', () => {
 
     for (const [name, setUp] of [
       ['it was counted', { policy: LATE, delivery: { ...again, redelivered: false } }],
-      ['the broker counts', { policy: LATE, delivery: again, countsDeliveries: true }],
       ['it has a process of its own', { policy: LATE, delivery: again, kills: true }],
       ['it is acked early', { delivery: { redelivered: true, deliveryCount: 100 } }],
       ['there is no limit', { policy: LATE, delivery: again, maxDeliveries: null }],

@@ -56,7 +56,7 @@ export class AmqpDelivery implements Delivery {
   }
 
   reject(): Promise<void> {
-    return this.#settle(() => this.#reject(false))
+    return this.#settle(() => this.#link.frames.reject(this.#channel.number, this.deliveryTag))
   }
 
   bury(): Promise<void> {
@@ -65,11 +65,8 @@ export class AmqpDelivery implements Delivery {
 
   /** What is in a message cannot be changed: a copy comes that says it. */
   requeue({ counted: died = false, anew = false }: RequeueOptions = {}): Promise<void> {
-    if (died && this.#isCounted) return this.#settle(() => this.#reject(true))
     if (died) return this.#requeueAs(counted(this.message))
-    if (anew && (this.deliveryCount > 0 || this.#isCounted)) {
-      return this.#requeueAs(uncounted(this.message))
-    }
+    if (anew && this.deliveryCount > 0) return this.#requeueAs(uncounted(this.message))
     return this.#requeue()
   }
 
@@ -82,16 +79,6 @@ export class AmqpDelivery implements Delivery {
     const { queue, exchange, routingKey } = this
     const copy = { message, queue, exchange, routingKey }
     return this.#replace(() => this.#outbox.resend(copy)).catch(() => this.#requeue())
-  }
-
-  /** Whether the broker counts by itself: a quorum queue does, and begins with a 0, which nobody else writes. */
-  get #isCounted(): boolean {
-    if (this.message.headers['x-delivery-count'] === 0) this.#outbox.addQuorum(this.queue)
-    return this.#outbox.isQuorum(this.queue)
-  }
-
-  #reject(requeue: boolean): void {
-    this.#link.frames.reject(this.#channel.number, this.deliveryTag, requeue)
   }
 
   #requeue(): Promise<void> {

@@ -127,11 +127,11 @@ export class Frames {
     this.#settle(channel, ACK, deliveryTag, 0)
   }
 
-  reject(channel: number, deliveryTag: number, requeue: boolean): void {
-    this.#settle(channel, REJECT, deliveryTag, requeue ? 1 : 0)
+  reject(channel: number, deliveryTag: number): void {
+    this.#settle(channel, REJECT, deliveryTag, 0)
   }
 
-  /** As reject with requeue, but from RabbitMQ 4.3 on this one counts as no failure. @see https://www.rabbitmq.com/docs/nack */
+  /** Not basic.reject: from RabbitMQ 4.3 on this one counts as no failure. @see https://www.rabbitmq.com/docs/nack */
   requeue(channel: number, deliveryTag: number): void {
     this.#settle(channel, NACK, deliveryTag, 2)
   }

@@ -43,13 +43,9 @@ export class Outbox {
     this.#options = options
   }
 
-  /** Remembers that a queue is a quorum queue: it counts deliveries by itself. */
+  /** Remembers that a queue is a quorum queue: what waits for it shall be as safe. */
   addQuorum(queue: string): void {
     this.#quorum.add(queue)
-  }
-
-  isQuorum(queue: string): boolean {
-    return this.#quorum.has(queue)
   }
 
   /** Resolves when a copy waits for its time, or for some of it; or is in its queue, when that has come. */
@@ -59,7 +55,7 @@ export class Outbox {
     await this.#inTurn(async (side) => {
       const left = until - Date.now()
       if (left <= 0) return await confirmed(side, queue, copy)
-      const waiting = waitQueue(queue, left, this.isQuorum(queue))
+      const waiting = waitQueue(queue, left, this.#quorum.has(queue))
       try {
         await declared(side, waiting)
         await confirmed(side, waiting.name, copy)

@@ -185,7 +185,7 @@ export class Receiver {
       `a message in queue '${queue}' was rejected: ${content.malformed.message} ` +
         `(exchange '${fields.exchange}', routing key '${fields.routingKey}')`,
     )
-    if (!noAck && channel.open) this.#link.frames.reject(channel.number, fields.deliveryTag, false)
+    if (!noAck && channel.open) this.#link.frames.reject(channel.number, fields.deliveryTag)
     return undefined
   }
 

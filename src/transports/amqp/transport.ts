@@ -27,7 +27,6 @@ export class AmqpTransport implements Transport {
     driver: 'amqp',
     lowPriorityFirst: false,
     mandatory: true,
-    countsDeliveries: false,
     // A third of RabbitMQ's default `consumer_timeout`, after which it closes the channel.
     holdLimit: 600,
   }

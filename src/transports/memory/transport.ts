@@ -17,7 +17,6 @@ export class MemoryTransport implements Transport {
     driver: 'memory',
     lowPriorityFirst: false,
     mandatory: true,
-    countsDeliveries: false,
     holdLimit: Infinity,
   }
   readonly address: string

@@ -19,7 +19,6 @@ export class RedisTransport implements Transport {
     lowPriorityFirst: true,
     // Any name is a queue as soon as something is pushed to it.
     mandatory: false,
-    countsDeliveries: false,
     holdLimit: Infinity,
   }
   readonly address: string

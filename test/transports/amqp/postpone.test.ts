@@ -145,7 +145,7 @@ describe('a delivery that is postponed on RabbitMQ', function () {
     expect(await waiting(64)).to.equal(1)
   })
 
-  it('of a quorum queue waits in one, and is counted by the broker', async () => {
+  it('of a quorum queue waits in one, and is counted like others', async () => {
     await consume(directQueue(queue, QUORUM))
     await send(message('x'))
     await (await inbox.next()).postpone(Date.now() + 20)
