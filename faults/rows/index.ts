@@ -2,15 +2,12 @@
 
 import type { Row } from '../row.ts'
 import { CONNECTIONS } from './connections.ts'
+import { ETA } from './eta.ts'
 import { killedWorker } from './killed-worker.ts'
 import { PROCESSES } from './processes.ts'
 import { SERVERS } from './servers.ts'
 import { WORK } from './work.ts'
 
-export const ROWS: readonly Row[] = [
-  killedWorker,
-  ...PROCESSES,
-  ...CONNECTIONS,
-  ...WORK,
-  ...SERVERS,
-]
+const ALL = [killedWorker, ...PROCESSES, ...CONNECTIONS, ...WORK, ...SERVERS, ...ETA]
+
+export const ROWS: readonly Row[] = ALL.toSorted((a, b) => (a.id < b.id ? -1 : 1))

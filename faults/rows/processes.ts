@@ -61,7 +61,7 @@ const lostChild: Row = {
       .catch((reason: unknown) => reason)
     const seconds = (Date.now() - begin) / 1000
     const { lost } = await stage.ledger.settle(await stage.send('faults.early', 1), 10)
-    const type = (error as { readonly type?: string }).type ?? String(error)
+    const type = (error as Error).name
     return {
       ok: type === 'WorkerLostError' && seconds < 5 && lost === 0,
       text: `${type} after ${seconds.toFixed(1)} s; the next task ${lost === 0 ? 'ran' : 'did not run'}`,
