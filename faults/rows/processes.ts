@@ -121,8 +121,9 @@ const frozen: Row = {
   run: async (stage) => {
     const conf = { broker_transport_options: { visibility_timeout: 8 } }
     const first = await stage.worker({ name: 'w1', conf })
-    const ids = await stage.send('faults.late', 2, { args: [3] })
+    const ids = await stage.send('faults.late', 2, { args: [8] })
     await stage.ledger.started(ids[1] ?? '')
+    await stage.ledger.started(ids[0] ?? '')
     first.signal('SIGSTOP')
     await stage.worker({ name: 'w2', conf })
     await stage.ledger.started(ids[0] ?? '', 2, 60).catch(() => undefined)

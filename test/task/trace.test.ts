@@ -428,9 +428,9 @@ describe('the tracer', () => {
         return new Promise(() => {})
       })
       const request = localRequest({ task: 't.listen', args: [], kwargs: {} })
-      const ended = createTracer(host, { hostname: 'w1@host' })(request, cancellation)
+      const run = createTracer(host, { hostname: 'w1@host' })(request, cancellation)
       cancellation.abort(new TimeLimitExceeded(1))
-      await ended
+      await run
       expect(heard).to.equal('t.listen')
     })
 
