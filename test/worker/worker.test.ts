@@ -125,7 +125,9 @@ describe('worker/worker', () => {
       const off = [
         workerInit.connect(() => void told.push('init'), { sender: 'w1@host' }),
         celerydAfterSetup.connect(({ instance, conf }) => {
-          told.push(`setup ${instance.queues.map(({ name }) => name).join()} ${conf.taskDefaultQueue}`)
+          told.push(
+            `setup ${instance.queues.map(({ name }) => name).join()} ${conf.taskDefaultQueue}`,
+          )
         }),
         workerReady.connect(({ instance }) => void told.push(`ready ${instance.hostname}`)),
         taskReceived.connect(({ request }) => void told.push(`received ${request.task}`)),
