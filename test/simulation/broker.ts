@@ -152,6 +152,8 @@ export class Broker {
     if (copy === undefined) return false
     copy.message = asCounted(copy.message, options)
     this.#return(copy, `requeued by ${holder.actor.name}`)
+    // what was counted need not be counted again: it comes as if for the first time
+    if (options.counted === true) copy.redelivered = false
     return true
   }
 
@@ -194,8 +196,7 @@ export class Broker {
     this.#orphaned.add(holder)
     const { time, fate, random } = this.#world
     time.afterFor(fate, random.below(4000), () => {
-      if (!this.#orphaned.has(holder)) return
-      this.release(holder, 'its holder was gone')
+      if (this.#orphaned.has(holder)) this.release(holder, 'its holder was gone')
     })
   }
 

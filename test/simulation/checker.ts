@@ -27,6 +27,8 @@ export class Violation extends Error {
 
 /** Runs of these may give their message back: as they were told, or because the next try could not be sent. */
 const ENDINGS_AGAIN: ReadonlySet<string> = new Set(['requeueOnce', 'retry', 'giveUp'])
+/** @see src/worker/eta.ts, `AHEAD_MS` */
+const ETA_RAISES_MS = 1000
 /** @see src/conf/settings.ts, `max_deliveries` */
 const MAX_DELIVERIES = 5
 export class Checker implements BrokerObserver, StoreObserver, PortObserver, Stage {
@@ -160,6 +162,9 @@ export class Checker implements BrokerObserver, StoreObserver, PortObserver, Sta
       add(this.#arrivals, `${actor.name} ${facts.spec.id} ${retriesOf(copy)}`)
       add(this.#arrivals, `${actor.name} ${facts.spec.id}`)
     }
+    if (copy.message.headers['eta'] != null) {
+      this.#watched.get(actor)?.etas.set(delivery.deliveryTag, this.#world.time.now())
+    }
     const id = revokedBy(delivery)
     if (id !== undefined) this.#watched.get(actor)?.revoked.add(id)
   }
@@ -176,6 +181,7 @@ export class Checker implements BrokerObserver, StoreObserver, PortObserver, Sta
     const facts = this.#of(copy)
     if (facts === undefined) return
     if (how === 'ack' && KINDS[facts.spec.task].late) this.#checkLateAck(facts, copy, actor)
+    if (how === 'postpone') this.#watched.get(actor)?.etas.set(deliveryTag, this.#world.time.now())
     if (how === 'reject') this.#checkReject(facts, actor)
     if (how === 'bury') this.#checkBury(facts, delivery)
     if (how === 'requeue') this.#checkRequeue(facts, delivery)
@@ -210,9 +216,12 @@ export class Checker implements BrokerObserver, StoreObserver, PortObserver, Sta
     this.fail(`${actor.name} gave ${spec.id} back without a reason`)
   }
 
-  postponing({ channel }: SimDelivery, count: 1 | -1): void {
-    const watched = this.#watched.get(channel.holder.actor)
-    if (watched !== undefined) watched.postponing += count
+  /** How many eta tasks may raise the prefetch count: those in hand, and those that came or went a second ago. */
+  #etas({ etas }: Watched): number {
+    const since = this.#world.time.now() - ETA_RAISES_MS
+    let count = 0
+    for (const [tag, arrived] of etas) if (arrived >= since || !this.#settled.has(tag)) count += 1
+    return count
   }
 
   /** A copy could not be sent: the original is still to be answered. */
@@ -224,7 +233,7 @@ export class Checker implements BrokerObserver, StoreObserver, PortObserver, Sta
     const watched = this.#watched.get(actor)
     // the consumer of remote commands has no limit, and says so; after a loss Celery asks for fewer
     if (watched === undefined || prefetchCount === 0) return
-    const most = watched.prefetchCount + watched.scheduled() + watched.postponing
+    const most = watched.prefetchCount + this.#etas(watched)
     if (prefetchCount > most) {
       this.fail(`${actor.name} asked for ${prefetchCount} messages, not for at most ${most}`)
     }

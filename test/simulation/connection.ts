@@ -13,7 +13,6 @@ import type { Actor, Wire, World } from './world.ts'
 export interface PortObserver {
   settling(delivery: SimDelivery, how: string): void
   unsettled(delivery: SimDelivery): void
-  postponing(delivery: SimDelivery, count: 1 | -1): void
   arrived(delivery: SimDelivery): void
   qos(actor: Actor, prefetchCount: number): void
 }

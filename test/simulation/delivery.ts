@@ -67,17 +67,7 @@ export class SimDelivery implements Delivery {
     )
   }
 
-  async postpone(until: number): Promise<void> {
-    const { observer } = this.channel.connection.options
-    observer.postponing(this, 1)
-    try {
-      await this.#postpone(until)
-    } finally {
-      observer.postponing(this, -1)
-    }
-  }
-
-  #postpone(until: number): Promise<void> {
+  postpone(until: number): Promise<void> {
     if (this.#broker.flavour === 'amqp') {
       return this.#replace('postpone', () => this.#broker.resendLater(this.copy, until))
     }

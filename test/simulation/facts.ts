@@ -12,10 +12,8 @@ export interface Watched {
   readonly actor: Actor
   /** Consumes at most so many, without those that wait for their eta; 0 is no limit. */
   readonly prefetchCount: number
-  /** How many wait for their eta there. */
-  scheduled(): number
-  /** How many it is about to put aside. */
-  postponing: number
+  /** When deliveries with an eta came, by their tags. */
+  readonly etas: Map<number, number>
   /** Whether it runs, or has been asked to end, and how. */
   phase: Phase
   /** Whether a connection of it, or a lease, was ever lost. */

@@ -63,11 +63,11 @@ export class WorkerProcess implements Watched {
   readonly worker: Worker
   readonly prefetchCount: number
   readonly revoked: Set<string> = new Set()
+  readonly etas: Map<number, number> = new Map()
   readonly options: ProcessOptions
   readonly #surroundings: Surroundings
   phase: Phase = 'running'
   shaken = false
-  postponing = 0
 
   constructor(name: string, surroundings: Surroundings, options: ProcessOptions) {
     const { world, checker, mutant } = surroundings
@@ -88,10 +88,6 @@ export class WorkerProcess implements Watched {
 
   get over(): boolean {
     return this.phase === 'warmEnd' || this.phase === 'coldEnd' || this.phase === 'crashed'
-  }
-
-  scheduled(): number {
-    return this.worker.state.scheduled.size
   }
 
   async start(onOver: () => void): Promise<void> {

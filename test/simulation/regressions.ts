@@ -7,6 +7,6 @@ export const REGRESSIONS: Readonly<Record<string, readonly number[]>> = {
     24, 28, 51, 267, 374, 505, 543,
   ],
   'the same, and a retry that could not be sent, of what was acked before': [7, 66, 101, 107, 213],
-  'a new connection was told the prefetch count of the lost one': [418, 2893, 2938, 2953],
+  'a new connection was told the prefetch count of the lost one': [1133, 2666, 2953, 3507],
   'a worker that was stopped while it started tried to consume for ever': [208, 402, 555, 1543],
 }
