@@ -16,7 +16,8 @@ const GRACE_MS = 10_000
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
 
 const suites = process.argv.slice(2)
-if (suites.length === 0) suites.push('test/**/*.test.ts', 'interop/**/*.test.ts')
+if (suites.length === 0)
+  suites.push('test/**/*.test.ts', 'interop/**/*.test.ts', 'faults/**/*.test.ts')
 
 installPackages()
 installServices({ python: suites.some((spec) => !spec.startsWith('test/')) })

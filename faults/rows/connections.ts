@@ -29,7 +29,6 @@ const restarted: Row = {
   promise: 'none lost; works again within 1.5 s (Redis), 3 s (RabbitMQ) of its start',
   brokers: ['redis', 'amqp'],
   python: true,
-  fast: true,
   seconds: 120,
   run: async (stage) => {
     const worker = await stage.worker()

@@ -49,7 +49,6 @@ const lostChild: Row = {
   promise: 'FAILURE WorkerLostError within 5 s, the next task runs',
   brokers: ['redis', 'amqp'],
   python: true,
-  fast: true,
   seconds: 60,
   run: async (stage) => {
     await stage.worker({ args: PREFORK })
@@ -171,7 +170,6 @@ const stoppedTwice: Row = {
   promise: 'ends within 5 s; what ran is handed back and runs elsewhere',
   brokers: ['redis', 'amqp'],
   python: true,
-  fast: true,
   seconds: 60,
   run: async (stage) => {
     const first = await stage.worker({ name: 'w1' })

@@ -38,7 +38,6 @@ const deletedQueue: Row = {
   promise: 'the next call is not lost; the worker consumes again',
   brokers: ['amqp'],
   python: true,
-  fast: true,
   seconds: 60,
   run: async (stage) => {
     const worker = await stage.worker()
@@ -79,7 +78,6 @@ const full: Row = {
   promise: 'none lost, the worker stays and goes on',
   brokers: ['redis'],
   python: true,
-  fast: true,
   seconds: 90,
   run: async (stage) => {
     const ids = await stage.send('faults.early', 10)
