@@ -11,8 +11,13 @@ export interface Result {
   readonly finding: Finding
 }
 
-export async function runRow(row: Row, broker: Broker, kind: Kind): Promise<Result> {
-  const stage = await Stage.open(broker, kind)
+export async function runRow(
+  row: Row,
+  broker: Broker,
+  kind: Kind,
+  slack: number = 1,
+): Promise<Result> {
+  const stage = await Stage.open(broker, kind, slack)
   try {
     const finding = await within(row.seconds, row.run(stage), row.id).catch(broken)
     return { row, broker, kind, finding }

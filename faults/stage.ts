@@ -38,6 +38,8 @@ export interface WorkerOptions {
 export class Stage {
   readonly broker: Broker
   readonly kind: Kind
+  /** By how much a time that is promised is stretched: a test shares its machine with others. */
+  readonly slack: number
   readonly server: Server
   /** RabbitMQ's own commands. */
   readonly rabbitmq: RabbitmqServer | undefined
@@ -53,9 +55,10 @@ export class Stage {
   readonly #workers: Process[] = []
   #sent = 0
 
-  private constructor(broker: Broker, kind: Kind, servers: Servers, dir: string) {
+  private constructor(broker: Broker, kind: Kind, slack: number, servers: Servers, dir: string) {
     this.broker = broker
     this.kind = kind
+    this.slack = slack
     this.server = servers.broker
     this.rabbitmq = servers.rabbitmq
     this.results = servers.results
@@ -69,14 +72,14 @@ export class Stage {
     })
   }
 
-  static async open(broker: Broker, kind: Kind): Promise<Stage> {
+  static async open(broker: Broker, kind: Kind, slack: number = 1): Promise<Stage> {
     const rabbitmq = broker === 'amqp' ? await startRabbitmq() : undefined
     const server = rabbitmq ?? (await startRedis({ persistent: true }))
     const results = await startRedis({ persistent: true })
     const proxy = await new Proxy({ host: '127.0.0.1', port: server.port }).start()
     const resultsProxy = await new Proxy({ host: '127.0.0.1', port: results.port }).start()
     const servers = { broker: server, rabbitmq, results, proxy, resultsProxy }
-    return new Stage(broker, kind, servers, mkdtempSync(join(tmpdir(), 'celeriac-faults-')))
+    return new Stage(broker, kind, slack, servers, mkdtempSync(join(tmpdir(), 'celeriac-faults-')))
   }
 
   async close(): Promise<void> {

@@ -22,7 +22,7 @@ const hanging: Row = {
     const { lost } = await stage.ledger.settle(await stage.send('faults.early', 1), 10)
     const type = (error as Error).name
     return {
-      ok: type === 'TimeLimitExceeded' && seconds <= 3 && lost === 0,
+      ok: type === 'TimeLimitExceeded' && seconds <= 2 + stage.slack && lost === 0,
       text: `${type} ${seconds.toFixed(1)} s after its start; the next task ${lost === 0 ? 'ran' : 'did not run'}`,
     }
   },
