@@ -5,7 +5,7 @@ import { runRow } from './run.ts'
 import { ROWS } from './rows/index.ts'
 
 /** `npm run faults` takes the promised times at their word. */
-const SLACK = 10
+const SLACK = 3
 
 for (const row of ROWS.filter(({ fast }) => fast === true)) {
   describe(`${row.id}: ${row.fault}`, () => {
