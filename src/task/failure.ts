@@ -167,12 +167,21 @@ async function failSuccessors(
   }
 }
 
+/** Whether its result could not be stored before the worker had to end, and its message can still go back. */
+function isUnstored({ task, decided, aborted, signal }: Run, error: unknown): boolean {
+  if (decided || !task.options.acksLate || !(error instanceof BackendError)) return false
+  return aborted && signal.reason instanceof WorkerShutdown
+}
+
 /**
  * The run cannot be completed. Unless it is the backend that failed, or the result is stored already,
  * the failure is stored, so that nobody waits for ever.
  */
 export async function failInternally(run: Run, error: unknown, runtime: number): Promise<Outcome> {
   const { task, host } = run
+  if (isUnstored(run, error)) {
+    return { state: 'REJECTED', reason: exceptionRepr(error), requeue: true, runtime }
+  }
   const traceback = formatTraceback(error)
   const outcome = { exceptionRepr: exceptionRepr(error), traceback, runtime }
   if (taskInternalError.active) {

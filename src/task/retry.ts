@@ -123,11 +123,14 @@ function routeFrom({ deliveryInfo }: TaskRequest, given: CallOptions): CallOptio
   return exchange === '' ? { queue: routingKey } : { exchange, routingKey }
 }
 
-/** What a dead-letter exchange noted of the last round is not sent on: RabbitMQ would read it. */
-const DEAD_LETTER = /^x-(?:first-|last-)?death/
+/**
+ * What was noted of the last round is not sent on: by a dead-letter exchange, which RabbitMQ would read,
+ * and by workers of runs that died (messaging/delivery-count.ts): this one has not.
+ */
+const NOTED = /^x-(?:(?:first-|last-)?death|celeriac-delivery-count$)/
 
 function customHeaders({ custom }: TaskRequest): Readonly<Record<string, unknown>> | null {
-  const entries = Object.entries(custom).filter(([name]) => !DEAD_LETTER.test(name))
+  const entries = Object.entries(custom).filter(([name]) => !NOTED.test(name))
   return entries.length === 0 ? null : Object.fromEntries(entries)
 }
 

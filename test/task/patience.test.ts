@@ -2,6 +2,7 @@
 
 import { expect } from 'chai'
 import { BackendError, SoftTimeLimitExceeded, WorkerShutdown } from '../../src/errors.ts'
+import { until } from '../support/until.ts'
 import { fixture, type Fixture } from './fakes.ts'
 
 describe('a result whose backend is away', () => {
@@ -57,4 +58,19 @@ describe('a result whose backend is away', () => {
     expect(await run).to.include({ state: 'INTERNAL_ERROR' })
     expect(app.backend.metas).to.deep.equal([])
   })
+
+  for (const error of [undefined, new Error('no')]) {
+    const what = error === undefined ? 'success' : 'failure'
+    it(`goes back to the queue then when it is the ${what} of a task that is acked late`, async () => {
+      app.task('t.late', { acksLate: true }, () => {
+        if (error !== undefined) throw error
+      })
+      away(Infinity)
+      const controller = new AbortController()
+      const run = app.run({ task: 't.late' }, controller.signal)
+      await until(() => refusals > 0)
+      controller.abort(new WorkerShutdown())
+      expect(await run).to.include({ state: 'REJECTED', requeue: true })
+    })
+  }
 })

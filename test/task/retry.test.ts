@@ -64,7 +64,12 @@ describe('self.retry()', () => {
       timeLimit: 9,
       softTimeLimit: 8,
       origin: 'gen1@there',
-      custom: { tenant: 'a', 'x-death': [], 'x-first-death-queue': 'q' },
+      custom: {
+        tenant: 'a',
+        'x-death': [],
+        'x-first-death-queue': 'q',
+        'x-celeriac-delivery-count': 2,
+      },
       stamps: { stamp: 's' },
       replacedTaskNesting: 1,
       deliveryInfo: { exchange: 'ex', routingKey: 'rk', priority: 3, redelivered: true },
