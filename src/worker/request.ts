@@ -175,9 +175,12 @@ export class Request implements JobHandler<Outcome> {
     else this.#fail(failure, answerToFailure(this.policy, this.#timedOut))
   }
 
-  /** It never started: another worker may have it at once. */
+  /** It never started: another worker may have it at once, unless it was acked for a child that was gone. */
   onDropped(): void {
-    this.#context.state.ready(this)
+    if (this.#startedAt !== undefined && !this.policy.acksLate) {
+      return this.onError(new WorkerLostError('Worker exited prematurely.'))
+    }
+    this.#end()
     this.requeue()
   }
 

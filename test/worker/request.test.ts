@@ -415,4 +415,25 @@ describe('worker/request', () => {
     bench.handler.onDropped()
     expect(await bench.end()).to.deep.equal(['requeue'])
   })
+
+  describe('is dropped after it was accepted, for its child was gone', () => {
+    it('early: it was lost with its child', async () => {
+      const bench = new Bench({ policy: { timeLimit: 3 }, kills: true })
+      bench.accept()
+      bench.handler.onDropped()
+      bench.clock.advance(3000)
+      expect(await bench.end()).to.deep.equal([
+        'ack',
+        'FAILURE: WorkerLostError: Worker exited prematurely.',
+      ])
+    })
+
+    it('late: goes back', async () => {
+      const bench = new Bench({ policy: { ...LATE, timeLimit: 3 }, kills: true })
+      bench.accept()
+      bench.handler.onDropped()
+      bench.clock.advance(3000)
+      expect(await bench.end()).to.deep.equal(['requeue'])
+    })
+  })
 })

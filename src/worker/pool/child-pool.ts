@@ -113,10 +113,13 @@ export class ChildPool<Outcome> implements Pool<Outcome>, SlotOwner<Outcome> {
     this.#pump()
   }
 
+  /** What was accepted goes on: it may be acked, and is dropped at the end only. */
   flush(): void {
+    const accepted = this.#stopped ? [] : this.#undelivered()
     for (let run = this.#queue.shift(); run !== undefined; run = this.#queue.shift()) {
       run.handler.onDropped()
     }
+    this.#putBack(accepted)
   }
 
   grow(n: number): void {
@@ -149,10 +152,27 @@ export class ChildPool<Outcome> implements Pool<Outcome>, SlotOwner<Outcome> {
   /** The next child is started while this one still dies. */
   kill(reason: Error, jobId: string): boolean {
     const slot = [...this.#slots].find(({ run }) => run?.job.id === jobId)
-    if (slot === undefined) return false
+    if (slot === undefined) return this.#killUndelivered(reason, jobId)
     slot.kill(reason)
     this.#maintain()
     return true
+  }
+
+  #killUndelivered(reason: Error, jobId: string): boolean {
+    const runs = this.#undelivered()
+    const found = runs.find(({ job }) => job.id === jobId)
+    this.#putBack(runs.filter((run) => run !== found))
+    found?.handler.onError(reason)
+    return found !== undefined
+  }
+
+  /** Those that were taken for a child that was gone: they stand in front. */
+  #undelivered(): readonly Run<Outcome>[] {
+    return this.#queue.takeWhile(({ accepted }) => accepted)
+  }
+
+  #putBack(runs: readonly Run<Outcome>[]): void {
+    for (const run of runs.toReversed()) this.#queue.unshift(run)
   }
 
   /** @see celery 5.6, concurrency/prefork.py, `TaskPool._get_info` */

@@ -37,4 +37,14 @@ export class JobQueue<T> {
     this.#size -= 1
     return entry.value
   }
+
+  /** Hands out those in front of which that is true. */
+  takeWhile(wanted: (value: T) => boolean): T[] {
+    const taken: T[] = []
+    for (let entry = this.#first; entry !== undefined && wanted(entry.value); entry = entry.next) {
+      taken.push(entry.value)
+      this.shift()
+    }
+    return taken
+  }
 }

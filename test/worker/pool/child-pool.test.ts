@@ -66,7 +66,7 @@ class Stage {
 
   constructor(
     options: Partial<ChildPoolOptions> = {},
-    born: (child: FakeChild) => void = () => {},
+    born: (child: FakeChild) => unknown = () => {},
   ) {
     this.pool = new ChildPool<string>({
       implementation: 'prefork',
@@ -204,6 +204,41 @@ describe('worker/pool/child-pool', () => {
     stage.child(2).done()
     expect(stage.told).to.deep.equal(['a accepted by 1', 'a done'])
     expect(stage.child(1).killed).to.equal(true)
+  })
+
+  describe('a job that was taken for a child that was gone, while there is no other', () => {
+    const taken = async (): Promise<Stage> => {
+      const stage = new Stage({}, (child) => child.pid === 1 && child.up())
+      await stage.pool.start()
+      stage.child(1).dead = true
+      stage.submit('a')
+      stage.submit('b')
+      await until(() => stage.children.length === 2)
+      return stage
+    }
+
+    it('is not given back as what has not started: it may be acked', async () => {
+      const stage = await taken()
+      stage.pool.flush()
+      stage.child(2).up()
+      await until(() => stage.children[1]?.jobs.length === 1)
+      stage.child(2).done()
+      expect(stage.told).to.deep.equal(['a accepted by 1', 'b dropped', 'a done'])
+    })
+
+    it('can be killed', async () => {
+      const stage = await taken()
+      expect(stage.pool.kill(new Error('hard'), 'b')).to.equal(false)
+      expect(stage.pool.kill(new Error('hard'), 'a')).to.equal(true)
+      stage.child(2).up()
+      expect(stage.told).to.deep.equal(['a accepted by 1', 'a error hard', 'b accepted by 2'])
+    })
+
+    it('is dropped at the end', async () => {
+      const stage = await taken()
+      await stage.pool.stop()
+      expect(stage.told).to.deep.equal(['a accepted by 1', 'a dropped', 'b dropped'])
+    })
   })
 
   it('counts as an error of the job what cannot cross', async () => {

@@ -20,4 +20,13 @@ describe('worker/pool/job-queue', () => {
     queue.push('d')
     expect([queue.size, queue.shift(), queue.size]).to.deep.equal([1, 'd', 0])
   })
+
+  it('hands out those in front of one kind, and keeps the others', () => {
+    const queue = new JobQueue<number>()
+    for (const n of [1, 3, 4, 5]) queue.push(n)
+    const isOdd = (n: number): boolean => n % 2 === 1
+    expect([queue.takeWhile(isOdd), queue.size]).to.deep.equal([[1, 3], 2])
+    expect([queue.takeWhile(isOdd), queue.size, queue.shift()]).to.deep.equal([[], 2, 4])
+    expect([queue.takeWhile(isOdd), queue.size, queue.shift()]).to.deep.equal([[5], 0, undefined])
+  })
 })
