@@ -20,6 +20,10 @@ export type RevokedEntry = readonly [id: string, since: number]
 export class Revoked {
   /** The oldest first. */
   #since = new Map<string, number>()
+  /** Walks behind the deleted: from the front, a Map would step over all of them each time. */
+  #walk = this.#since.entries()
+  /** Where it stands. */
+  #oldest: RevokedEntry | undefined
   readonly #maxLength: number
   readonly #expiresMs: number
   readonly #clock: Clock
@@ -37,7 +41,7 @@ export class Revoked {
   }
 
   add(id: string): void {
-    this.#since.delete(id)
+    if (this.#since.delete(id) && this.#oldest?.[0] === id) this.#oldest = undefined
     this.#since.set(id, this.#clock.now())
     this.#purge()
     this.#onAdded()
@@ -62,14 +66,24 @@ export class Revoked {
       latest.set(id, Math.min(now, Math.max(since, latest.get(id) ?? since)))
     }
     this.#since = new Map([...latest].toSorted(([, a], [, b]) => a - b))
+    this.#walk = this.#since.entries()
+    this.#oldest = undefined
     this.#purge()
   }
 
   #purge(): void {
-    for (const [oldest, since] of this.#since) {
-      if (this.#since.size <= this.#maxLength && !this.#isOld(since)) return
-      this.#since.delete(oldest)
+    for (let entry = this.#first(); entry !== undefined; entry = this.#first()) {
+      if (this.#since.size <= this.#maxLength && !this.#isOld(entry[1])) return
+      this.#since.delete(entry[0])
+      this.#oldest = undefined
     }
+  }
+
+  /** One that has come to its end sees nothing that is added later. */
+  #first(): RevokedEntry | undefined {
+    if (this.#since.size === 0) this.#walk = this.#since.entries()
+    else this.#oldest ??= this.#walk.next().value
+    return this.#oldest
   }
 
   #isOld(since: number): boolean {

@@ -13,6 +13,17 @@ describe('worker/revoked', () => {
     expect(revoked.size).to.equal(2)
   })
 
+  it('keeps the newest, whichever come again, and also after there was none', () => {
+    const clock = new FakeClock()
+    const revoked = new Revoked({ maxLength: 3, expires: 10, clock })
+    for (const id of ['a', 'b', 'c', 'a', 'd', 'b', 'b', 'e']) revoked.add(id)
+    expect(revoked.entries().map(([id]) => id)).to.deep.equal(['d', 'b', 'e'])
+    clock.advance(10_001)
+    expect(revoked.entries()).to.deep.equal([])
+    for (const id of ['f', 'f', 'g', 'h', 'i', 'g']) revoked.add(id)
+    expect(revoked.entries().map(([id]) => id)).to.deep.equal(['h', 'i', 'g'])
+  })
+
   it('forgets an id after its time', () => {
     const clock = new FakeClock()
     const revoked = new Revoked({ expires: 10, clock })
