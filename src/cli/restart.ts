@@ -6,7 +6,7 @@ import { constants } from 'node:os'
 /** Says to a process that another one starts it over. */
 const SUPERVISED = 'CELERIAC_SUPERVISED'
 /** What is handed on to who does the work. */
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR1'] as const
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1'] as const
 
 /** Node 20 cannot replace its process, later ones can. */
 type Execve = (file: string, args: readonly string[], env: NodeJS.ProcessEnv) => never
@@ -31,14 +31,16 @@ export async function restart(): Promise<number> {
   }
 }
 
+/** Ends in order on SIGHUP, to be started again, unless another signal says that it shall not. */
 function supervise(args: readonly string[]): Promise<{ code: number; again: boolean }> {
   const env = { ...process.env, [SUPERVISED]: '1' }
   const child = spawn(process.execPath, args, { env, stdio: 'inherit' })
-  let again = false
-  const undo = [...SIGNALS, 'SIGHUP' as const].map((signal) => {
+  let end: NodeJS.Signals | undefined
+  const undo = SIGNALS.map((signal) => {
     const hand = (): void => {
-      again ||= signal === 'SIGHUP'
-      child.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal)
+      if (signal === 'SIGHUP') end ??= signal
+      else if (signal !== 'SIGUSR1') end = signal
+      child.kill(signal)
     }
     process.on(signal, hand)
     return () => process.off(signal, hand)
@@ -47,7 +49,10 @@ function supervise(args: readonly string[]): Promise<{ code: number; again: bool
     child.once('error', reject)
     child.once('exit', (code, signal) => {
       for (const off of undo) off()
-      resolve({ code: code ?? 128 + constants.signals[signal ?? 'SIGKILL'], again })
+      resolve({
+        code: code ?? 128 + constants.signals[signal ?? 'SIGKILL'],
+        again: end === 'SIGHUP',
+      })
     })
   })
 }

@@ -136,6 +136,21 @@ for (const [broker, url] of Object.entries(BROKERS)) {
         worker.signal('SIGTERM')
         expect(await within(10, worker.exited)).to.equal(0)
       })
+
+      it('SIGHUP is as warm the next time, and who wants the end then gets it', async () => {
+        worker = await startWorker(['-c', '1'], { ...env, REMAP_SIGTERM: 'SIGQUIT' })
+        worker.signal('SIGHUP')
+        await worker.says(/Restarting[^]* ready\./)
+        const result = await client.sendTask('cli.gate', [file])
+        await until(began)
+        worker.signal('SIGHUP')
+        await worker.says(/Restarting[^]*(Restarting|shutdown)/)
+        worker.signal('SIGINT')
+        await worker.says('Hitting Ctrl+C again will initiate cold shutdown')
+        writeFileSync(`${file}.go`, '')
+        expect(await within(10, worker.exited)).to.equal(1)
+        expect(await result.state()).to.equal('SUCCESS')
+      })
     }
   })
 }
