@@ -128,7 +128,8 @@ return lost
 
 /**
  * Gives messages back, each only while its lease is still the one that was seen: pushed first, then
- * taken out of `unacked`, so that a full server refuses before anything is removed.
+ * taken out of `unacked`, so that what cannot be pushed stays there. A full server takes no more by it:
+ * the first write is one that it allows, then it allows the others, too.
  *
  *     KEYS  …, then for each message its lists
  *     ARGV  …, LPUSH|RPUSH, then for each message: tag, lease, text, number of lists
@@ -140,6 +141,7 @@ export const RESTORE: Script = script(
   LEASES +
     String.raw`
 local lost, over, key = {}, {}, 5
+redis.call('HDEL', KEYS[3], '')
 for i = 3, #ARGV, 4 do
   local tag, lists = ARGV[i], tonumber(ARGV[i + 3])
   if ours(tag, ARGV[i + 1]) then

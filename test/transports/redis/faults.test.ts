@@ -166,7 +166,7 @@ describe('the Redis transport under faults', function () {
     expect(await bench.redis.exists('unacked', 'unacked_index', 'q')).to.equal(0)
   })
 
-  it('can settle what is in hand while the server is full', async () => {
+  it('can settle what is in hand, and give it back, while the server is full', async () => {
     const channel = await bench.channel()
     await channel.declareQueue(directQueue('q'))
     for (const body of ['a', 'b', 'c']) await channel.publish(message(body), TO_Q)
@@ -179,13 +179,22 @@ describe('the Redis transport under faults', function () {
     closers.push(() => bench.redis.config('SET', 'maxmemory', '0'))
     await one?.ack()
     await two?.reject()
-    expect(await rejection(three?.requeue() ?? Promise.resolve())).to.be.instanceOf(
-      OperationalError,
-    )
-    expect(await bench.redis.hlen('unacked')).to.equal(1)
-    await bench.redis.config('SET', 'maxmemory', '0')
-    await channel.close()
+    await three?.requeue({ counted: true })
     expect(await bench.redis.llen('q')).to.equal(1)
+    expect(await bench.redis.exists('unacked', 'unacked_index', 'unacked.owners')).to.equal(0)
+  })
+
+  it('keeps what cannot go back, since its queue is none: nothing is taken out before', async () => {
+    const channel = await bench.channel()
+    await channel.declareQueue(directQueue('q'))
+    await channel.publish(message('a'), TO_Q)
+    const delivery = await channel.get('q')
+    await bench.redis.set('q', 'no list')
+    await bench.redis.config('SET', 'maxmemory', '1')
+    closers.push(() => bench.redis.config('SET', 'maxmemory', '0'))
+    expect(await rejection(delivery?.requeue() ?? Promise.resolve())).to.be.instanceOf(Error)
+    expect(await bench.redis.hlen('unacked')).to.equal(1)
+    expect(await bench.redis.zcard('unacked_index')).to.equal(1)
   })
 
   it('can postpone what is in hand, and renew it, while the server is full', async () => {
