@@ -7,8 +7,8 @@ import { NOW, script, type Script } from './script.ts'
  * the lock that kombu takes for it.
  *
  *     KEYS  unacked, unacked_index, unacked_mutex
- *     ARGV  visibility timeout, limit, bytes, token, milliseconds that our lock lasts, that another's
- *           lasts, and after which another's is taken over: its holder has died
+ *     ARGV  visibility timeout, limit, bytes, token, milliseconds that a lock of ours lasts, that one of
+ *           kombu's lasts, and after which that is taken over: its holder has died
  *     ->    {more (1|0), tag, lease, entry, …}; or false when another has the lock, or there is nothing at
  *           all; or the milliseconds until the next one is due
  *
@@ -28,8 +28,10 @@ if #late == 0 then
 end
 local holder = redis.call('GET', KEYS[3])
 if holder and holder ~= token then
-  local held = tonumber(ARGV[6]) - redis.call('PTTL', KEYS[3])
-  if held < tonumber(ARGV[7]) then return false end
+  local left = redis.call('PTTL', KEYS[3])
+  -- one of ours is over soon, whether its holder lives or not
+  if left >= 0 and left <= tonumber(ARGV[5]) then return false end
+  if tonumber(ARGV[6]) - left < tonumber(ARGV[7]) then return false end
 end
 redis.call('SET', KEYS[3], token, 'PX', ARGV[5])
 local found = { #late == 2 * limit and '1' or '0' }

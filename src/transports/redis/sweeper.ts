@@ -23,8 +23,10 @@ export interface SweeperOptions {
 const LONGEST_SWEEP = 1
 /** Seconds between two looks for owners that are gone, at most. */
 const LONGEST_LOOK = 5
-/** Seconds that a lock lasts while nothing is heard of who took it; kombu's holders need no longer. */
-const LOCK = 5
+/** Seconds that our lock lasts while nothing is heard of who took it: so much later comes what is due. */
+const LOCK = 1
+/** Seconds that kombu's holders need at most. */
+const THEIR_LOCK = 5
 /** Bytes after which a script hands out no more. */
 const MOST_BYTES = 8 * 1024 * 1024
 
@@ -127,8 +129,8 @@ export class Sweeper {
   #sweepArgs(): (string | number)[] {
     const { visibilityTimeout, unackedRestoreLimit, unackedMutexExpire } = this.#options.settings
     const theirs = Math.ceil(unackedMutexExpire * 1000)
-    const ours = Math.min(LOCK * 1000, theirs)
-    return [visibilityTimeout, unackedRestoreLimit, MOST_BYTES, this.#token, ours, theirs, ours]
+    const locks = [LOCK * 1000, theirs, THEIR_LOCK * 1000].map((ms) => Math.min(ms, theirs))
+    return [visibilityTimeout, unackedRestoreLimit, MOST_BYTES, this.#token, ...locks]
   }
 
   /** Resolves to how many of them were still there to be given back, or were gone at all. */

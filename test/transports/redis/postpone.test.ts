@@ -149,6 +149,17 @@ describe('postponing on Redis', function () {
     await until(async () => (await bench.redis.exists('unacked_mutex')) === 0)
   })
 
+  it('leaves to another worker what that one gives back just now', async () => {
+    const channel = await open()
+    await (await held(channel)).postpone(Date.now() + HOUR_MS)
+    await age(HOUR_MS / 1000)
+    const since = performance.now()
+    await bench.redis.set('unacked_mutex', 'of another worker', 'PX', 900)
+    const got = await consume(channel)
+    await until(() => got.length === 1)
+    expect(performance.now() - since).to.be.at.least(800)
+  })
+
   it('keeps what is not leased, too: nothing else would', async () => {
     const channel = await open({ ackEmulation: false })
     await (await held(channel)).postpone(Date.now() + 300)
