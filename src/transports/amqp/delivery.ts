@@ -5,10 +5,14 @@ import type { Message } from '../../../protocol/message.ts'
 import { LeaseLostError } from '../../errors.ts'
 import { counted, deliveryCountOf, uncounted } from '../../messaging/delivery-count.ts'
 import type { Delivery, RequeueOptions } from '../../messaging/transport.ts'
+import { delay } from '../../runtime/retry.ts'
 import { asSent } from './kept.ts'
 import type { Link, OpenChannel } from './link.ts'
 import type { Outbox } from './outbox.ts'
 import type { Content } from './properties.ts'
+
+/** Seconds that a message is kept that cannot be replaced by a copy, before it goes back. */
+const PAUSE = 1
 
 /** Where a delivery came from. */
 export interface Origin {
@@ -74,11 +78,17 @@ export class AmqpDelivery implements Delivery {
     return this.#replace(() => this.#outbox.postpone(this, until))
   }
 
-  /** As it is, where the copy cannot be sent. */
-  #requeueAs(message: Message): Promise<void> {
+  /** As it is, where the copy cannot be sent; after a while, as it comes again at once, for the same. */
+  async #requeueAs(message: Message): Promise<void> {
     const { queue, exchange, routingKey } = this
     const copy = { message, queue, exchange, routingKey }
-    return this.#replace(() => this.#outbox.resend(copy)).catch(() => this.#requeue())
+    try {
+      await this.#replace(() => this.#outbox.resend(copy))
+    } catch (error) {
+      if (error instanceof LeaseLostError) throw error
+      await delay(PAUSE)
+      await this.#requeue()
+    }
   }
 
   #requeue(): Promise<void> {
