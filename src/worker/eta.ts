@@ -34,7 +34,7 @@ export interface EtaContext<T extends EtaTask> {
 }
 
 /** What was put aside comes again so long before its eta, and is on time however long the way is. */
-const LEAD_MS = 1000
+const LEAD_MS = 500
 /**
  * Those that are put aside, or come late, show that more are to come: each raises the prefetch count for a
  * second, or a burst would go by a few at a time. Few, for what comes then may be of another kind and run long.

@@ -155,13 +155,13 @@ describe('worker/eta', () => {
       expect(aside.map(({ label }) => label).toSorted()).to.deep.equal(['40', '50', '60'])
     })
 
-    it('puts aside until a second before the eta, so that the way back costs no time', () => {
+    it('puts aside until half a second before the eta, so that the way back costs no time', () => {
       const stage = new Stage({ etaHoldLimit: 1 })
       stage.deliver('near', 0.5)
       const far = stage.deliver('far', 60)
-      expect(far.postponed).to.deep.equal([stage.start + 59_000])
-      const soon = stage.deliver('soon', 1.5)
-      expect(soon.postponed).to.deep.equal([stage.start + 1500])
+      expect(far.postponed).to.deep.equal([stage.start + 59_500])
+      const soon = stage.deliver('soon', 0.75)
+      expect(soon.postponed).to.deep.equal([stage.start + 750])
     })
 
     it('takes what comes back as anything else: held while there is time, else run', async () => {
@@ -207,7 +207,7 @@ describe('worker/eta', () => {
       const stage = new Stage(limited)
       const far = stage.deliver('far', 601)
       stage.deliver('near', 600)
-      expect(far.postponed).to.deep.equal([stage.start + 600_000])
+      expect(far.postponed).to.deep.equal([stage.start + 600_500])
       expect(stage.held).to.deep.equal(['near'])
     })
 
@@ -218,7 +218,7 @@ describe('worker/eta', () => {
       await stage.pass(599)
       expect(task.postponed).to.deep.equal([])
       await stage.pass(1)
-      expect(task.postponed).to.deep.equal([stage.start + 499_000])
+      expect(task.postponed).to.deep.equal([stage.start + 499_500])
       expect(stage.held).to.deep.equal([])
       await stage.pass(1)
       expect(stage.raised).to.equal(0)
