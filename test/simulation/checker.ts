@@ -1,7 +1,7 @@
 /** What must hold at every step of a history, and at its end. */
 
 import type { ResultMeta } from '../../protocol/result.ts'
-import { READY_STATES } from '../../protocol/states.ts'
+import { READY_STATES, REVOKED } from '../../protocol/states.ts'
 import type { TaskContext } from '../../src/task/context.ts'
 import type { PortObserver } from './connection.ts'
 import type { BrokerObserver, Copy, Exit, Holder } from './copy.ts'
@@ -288,8 +288,8 @@ export class Checker implements BrokerObserver, StoreObserver, PortObserver, Sta
 
   failed({ taskId, status }: ResultMeta): void {
     const facts = this.facts.get(taskId)
-    // what tells only how far it is may be missing
-    if (facts !== undefined && READY_STATES.has(status)) facts.unstored = true
+    // what ran keeps its slot until it is stored; what did not run is told once
+    if (facts !== undefined && status === REVOKED) facts.unstored = true
   }
 
   // -- every step
