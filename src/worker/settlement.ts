@@ -6,13 +6,12 @@ import { SYSTEM_CLOCK, type Cancel, type Clock } from '../runtime/clock.ts'
 import type { Logger } from '../runtime/log.ts'
 import { Copies } from './redelivery.ts'
 
-type Requeue = 'requeue' | 'requeueCounted' | 'requeueAnew'
+type Requeue = 'requeueCounted' | 'requeueAnew'
 
-/** `requeueCounted`: its run has died; `requeueAnew`: its run was fine, and shall be repeated. */
-export type Settle = 'ack' | 'reject' | 'bury' | Requeue
+/** `requeue`: it did not run; `requeueCounted`: its run has died; `requeueAnew`: its run was fine, and shall be repeated. */
+export type Settle = 'ack' | 'reject' | 'bury' | 'requeue' | Requeue
 
 const REQUEUES: Readonly<Record<Requeue, RequeueOptions>> = {
-  requeue: {},
   requeueCounted: { counted: true },
   requeueAnew: { anew: true },
 }
@@ -32,7 +31,7 @@ export class Settlements {
   #cancelReport: Cancel | undefined
   #onIdle: (() => void)[] = []
   readonly copies: Copies = new Copies()
-  /** Hears of each delivery that was answered, in time or not. */
+  /** Hears of each delivery that was answered, in time or not, but for those given back before they ran. */
   onSettled: () => void = () => {}
 
   constructor(log: Logger, clock: Clock = SYSTEM_CLOCK) {
@@ -43,17 +42,15 @@ export class Settlements {
   /** Settles a delivery, and answers for the promise. */
   settle(delivery: Delivery, how: Settle): void {
     this.#pending += 1
-    if (isRequeue(how)) delivery.requeue(REQUEUES[how]).then(this.#settled, this.#requeueFailed)
+    if (how === 'requeue') void this.#requeue(delivery, {}).then(this.#done)
+    else if (isRequeue(how)) void this.#requeue(delivery, REQUEUES[how]).then(this.#settled)
     else delivery[how]().then(this.#settled, this.#failed)
   }
 
   /** Gives a message back to be counted before it runs; the copy that comes waits for this. */
   count(id: string, delivery: Delivery): void {
     this.#pending += 1
-    this.copies.expect(
-      id,
-      delivery.requeue({ counted: true }).then(this.#settled, this.#requeueFailed),
-    )
+    this.copies.expect(id, this.#requeue(delivery, REQUEUES.requeueCounted).then(this.#done))
   }
 
   /** Counts some work that must be over before the connection may close; it must not reject. */
@@ -79,10 +76,13 @@ export class Settlements {
     for (const resolve of this.#onIdle.splice(0)) resolve()
   }
 
-  /** To give back what is gone changes nothing. */
-  readonly #requeueFailed = (error: unknown): void => {
-    if (!(error instanceof LeaseLostError)) this.#log.error(`Couldn't requeue: ${text(error)}`)
-    this.#settled()
+  /** To give back what is gone changes nothing. Never rejects. */
+  async #requeue(delivery: Delivery, options: RequeueOptions): Promise<void> {
+    try {
+      await delivery.requeue(options)
+    } catch (error) {
+      if (!(error instanceof LeaseLostError)) this.#log.error(`Couldn't requeue: ${text(error)}`)
+    }
   }
 
   readonly #failed = (error: unknown): void => {

@@ -33,7 +33,7 @@ describe('worker/settlement', () => {
     expect(told).to.deep.equal([{}, { counted: true }, { anew: true }])
   })
 
-  it('tells of each answer, also of one that came too late', async () => {
+  it('tells of each answer, also of one that came too late, but not of what did not run', async () => {
     let settled = 0
     settlements.onSettled = () => (settled += 1)
     const late = delivery(() => Promise.reject(new LeaseLostError('gone')))
@@ -42,6 +42,7 @@ describe('worker/settlement', () => {
       'reject',
     )
     settlements.settle(late, 'ack')
+    settlements.settle(late, 'requeueAnew')
     settlements.settle(late, 'requeue')
     settlements.track(Promise.resolve())
     await settlements.idle()

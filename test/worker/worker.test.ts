@@ -525,6 +525,20 @@ describe('worker/worker', () => {
       expect(gate.started).to.deep.equal(['a', 'b'])
     })
 
+    it('fetches less also when others waited beside it, which are given back', async () => {
+      const wait = waiting()
+      const worker = await harness.started({ concurrency: 2, prefetchMultiplier: 4 })
+      for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) await wait.delay(name)
+      await until(() => worker.state.reserved.size === 6)
+      await harness.breakConnections()
+      const says = (text: string): boolean =>
+        harness.logs('info').some((line) => line.startsWith(text))
+      await until(() => says('Temporarily reducing') && worker.state.reserved.size === 6)
+      expect(says('Resuming')).to.equal(false)
+      for (const name of ['a', 'b']) gate.open(name)
+      await until(() => says('Resuming'))
+    })
+
     it('fetches as before when the settings say so', async () => {
       harness.app.conf.workerEnablePrefetchCountReduction = false
       const wait = waiting()
