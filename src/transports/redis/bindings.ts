@@ -78,10 +78,15 @@ export class Bindings {
   /**
    * The queues that a message goes back to. Where no binding is left (the set was evicted or
    * removed), the routing key is taken for the queue's name, as Celery's own queues have it: kombu
-   * deletes the message there.
+   * deletes the message there. Only topics have patterns, so that the type of one that others have
+   * declared is known, too.
    */
   async lookupToRestore(exchange: string, routingKey: string): Promise<readonly string[]> {
-    const queues = await this.lookup(exchange, routingKey)
+    if (exchange === '') return [routingKey]
+    const members = await this.#read(exchange)
+    const hasPatterns = members.some(({ pattern }) => pattern !== '')
+    const type = this.#types.get(exchange) ?? (hasPatterns ? 'topic' : 'direct')
+    const queues = lookup(type, members, routingKey)
     if (queues.length > 0) return queues
     return [this.#settings.deadletterQueue ?? (routingKey || exchange)]
   }

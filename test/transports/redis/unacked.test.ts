@@ -79,6 +79,21 @@ describe('the leases of the Redis transport', () => {
     expect(await bench.redis.exists('unacked', 'unacked_index', 'unacked_mutex')).to.equal(0)
   })
 
+  it('gives back to the queue of a topic what another left that alone knows the type', async () => {
+    const dead = await bench.channel()
+    const exchange = { name: 'topics', type: 'topic' } as const
+    await dead.declareQueue({ name: 'q', bindings: [{ exchange, routingKey: 'orders.#' }] })
+    await dead.publish(message('left'), { exchange: 'topics', routingKey: 'orders.new' })
+    await until(() => dead.get('q'))
+    await age(7200)
+    const channel = await bench.channel()
+    await channel.declareQueue(directQueue('other'))
+    await channel.consume('other', () => {})
+    await until(async () => (await bench.redis.exists('unacked')) === 0)
+    expect(await bench.redis.llen('q')).to.equal(1)
+    expect(await bench.redis.exists('orders.new')).to.equal(0)
+  })
+
   it('leaves the sweep to the one who has the lock', async () => {
     const dead = await bench.channel()
     await dead.publish(message('left'), TO_Q)
