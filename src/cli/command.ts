@@ -10,6 +10,8 @@ export interface CommandContext {
   readonly app: Celery
   /** What `-A` says. */
   readonly appName: string | undefined
+  /** Where the command line was given, whatever `--workdir` says. */
+  readonly cwd: string
 }
 
 /** One command of `celeriac`; answers with its exit code. */

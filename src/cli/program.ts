@@ -120,6 +120,7 @@ async function carryOut(
     output.echo(versionBanner())
     return EX_OK
   }
+  const cwd = process.cwd()
   if (globals.workdir !== undefined) process.chdir(globals.workdir)
   if (globals.broker !== undefined) process.env['CELERY_BROKER_URL'] = globals.broker
   if (globals.resultBackend !== undefined) {
@@ -127,7 +128,7 @@ async function carryOut(
   }
   const app = await appOf(globals.app)
   try {
-    return await run({ app, appName: globals.app, output }, options as never, args)
+    return await run({ app, appName: globals.app, cwd, output }, options as never, args)
   } finally {
     await app.close()
   }

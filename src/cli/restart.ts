@@ -19,9 +19,11 @@ export function isSupervised(env: NodeJS.ProcessEnv = process.env): boolean {
  * Resolves, where this process could not be replaced, with the exit code of the one that was started,
  * once that has ended for good.
  *
+ * @param cwd where the command line was given: its paths begin there
  * @see celery 5.6, apps/worker.py, `_reload_current_worker`
  */
-export async function restart(): Promise<number> {
+export async function restart(cwd: string): Promise<number> {
+  process.chdir(cwd)
   const args = [...process.execArgv, ...process.argv.slice(1)]
   const { execve } = process as { execve?: Execve }
   execve?.(process.execPath, [process.execPath, ...args], process.env)

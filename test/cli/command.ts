@@ -40,15 +40,23 @@ export function runApart(words: readonly string[], env: Env = {}): Promise<Resul
   })
 }
 
-/** Starts a worker. */
-export function spawnWorker(words: readonly string[], env: Env): Process {
-  const all = args(['-A', appFile, 'worker', '-l', 'info', ...words])
+/** Starts a worker; the last are options that stand before the command. */
+export function spawnWorker(
+  words: readonly string[],
+  env: Env,
+  globals: readonly string[] = [],
+): Process {
+  const all = args(['-A', appFile, ...globals, 'worker', '-l', 'info', ...words])
   return new Process(process.execPath, all, { env })
 }
 
 /** Starts a worker, and waits until it is ready. */
-export async function startWorker(words: readonly string[], env: Env): Promise<Process> {
-  const worker = spawnWorker(words, env)
+export async function startWorker(
+  words: readonly string[],
+  env: Env,
+  globals: readonly string[] = [],
+): Promise<Process> {
+  const worker = spawnWorker(words, env, globals)
   await worker.says('ready.')
   return worker
 }

@@ -138,7 +138,8 @@ for (const [broker, url] of Object.entries(BROKERS)) {
       })
 
       it('SIGHUP is as warm the next time, and who wants the end then gets it', async () => {
-        worker = await startWorker(['-c', '1'], { ...env, REMAP_SIGTERM: 'SIGQUIT' })
+        const remapped = { ...env, REMAP_SIGTERM: 'SIGQUIT' }
+        worker = await startWorker(['-c', '1'], remapped, ['--workdir', 'test'])
         worker.signal('SIGHUP')
         await worker.says(/Restarting[^]* ready\./)
         const result = await client.sendTask('cli.gate', [file])

@@ -116,7 +116,7 @@ export function prepareWorker({ loglevel = 'warning' }: WorkerCommandOptions): v
 }
 
 export const runWorker: Action<WorkerCommandOptions> = async (
-  { app, appName, output },
+  { app, appName, cwd, output },
   options,
 ) => {
   if (options.include !== undefined) app.conf.include = [...app.conf.include, ...options.include]
@@ -143,7 +143,7 @@ export const runWorker: Action<WorkerCommandOptions> = async (
   }
   if (exitcode !== EX_OK || !shutdown.restarts || isSupervised()) return exitcode
   await app.close()
-  return restart()
+  return restart(cwd)
 }
 
 async function announceInit(app: Celery, options: WorkerCommandOptions): Promise<void> {
