@@ -167,7 +167,7 @@ async function failSuccessors(
   }
 }
 
-/** Whether its result could not be stored before the worker had to end, and its message can still go back. */
+/** Whether the worker had to end before its result could be stored, and its message can still go back. */
 function isUnstored({ task, decided, aborted, signal }: Run, error: unknown): boolean {
   if (decided || !task.options.acksLate || !(error instanceof BackendError)) return false
   return aborted && signal.reason instanceof WorkerShutdown

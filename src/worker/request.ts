@@ -175,7 +175,7 @@ export class Request implements JobHandler<Outcome> {
     else this.#fail(failure, answerToFailure(this.policy, this.#timedOut))
   }
 
-  /** It never started: another worker may have it at once, unless it was acked for a child that was gone. */
+  /** It never started: another worker may have it, unless it was acked for a child that was gone. */
   onDropped(): void {
     if (this.#startedAt !== undefined && !this.policy.acksLate) {
       return this.onError(new WorkerLostError('Worker exited prematurely.'))

@@ -8,7 +8,10 @@ import { Copies } from './redelivery.ts'
 
 type Requeue = 'requeueCounted' | 'requeueAnew'
 
-/** `requeue`: it did not run; `requeueCounted`: its run has died; `requeueAnew`: its run was fine, and shall be repeated. */
+/**
+ * `requeue`: it did not run; `requeueCounted`: its run has died; `requeueAnew`: its run was fine, and
+ * shall be repeated.
+ */
 export type Settle = 'ack' | 'reject' | 'bury' | 'requeue' | Requeue
 
 const REQUEUES: Readonly<Record<Requeue, RequeueOptions>> = {
@@ -31,7 +34,7 @@ export class Settlements {
   #cancelReport: Cancel | undefined
   #onIdle: (() => void)[] = []
   readonly copies: Copies = new Copies()
-  /** Hears of each delivery that was answered, in time or not, but for those given back before they ran. */
+  /** Hears of each delivery that was answered, in time or not, unless it was given back before it ran. */
   onSettled: () => void = () => {}
 
   constructor(log: Logger, clock: Clock = SYSTEM_CLOCK) {
