@@ -5,14 +5,26 @@ import type { Queue } from '../../messaging/entity.ts'
 const PREFIX = 'celeriac.wait.'
 
 /**
- * Seconds that a message waits in a queue of each level. It goes from level to level until its time has
- * come: a month takes 160 steps, an hour ten or so.
+ * Seconds that a message of a quorum queue waits in a queue of each level. They stay for good, so that there
+ * are few: it goes from one to the next until its time has come, an hour in ten steps or so.
  */
 const LEVELS = [16_384, 4096, 1024, 256, 64, 16, 4, 1] as const
+
+/** Those of a classic queue go away when they are not used: one for each digit of the time that is left. */
+const BASE = 16
+const MOST_DIGITS = 4
 
 /** The longest wait that ends in time; a second, when there is less left than that. */
 function levelFor(waitMs: number): number {
   return LEVELS.find((seconds) => seconds * 1000 <= waitMs) ?? 1
+}
+
+/** The first digit, the others being 0: an hour takes three steps at most, a month some fifty. */
+function digitFor(waitMs: number): number {
+  const seconds = Math.max(1, Math.floor(waitMs / 1000))
+  const digits = Math.min(MOST_DIGITS, seconds.toString(BASE).length)
+  const unit = BASE ** (digits - 1)
+  return Math.min(BASE - 1, Math.floor(seconds / unit)) * unit
 }
 
 /**
@@ -25,7 +37,7 @@ function levelFor(waitMs: number): number {
  * @see https://github.com/rabbitmq/rabbitmq-server/issues/5894
  */
 export function waitQueue(target: string, waitMs: number, quorum: boolean): Queue {
-  const seconds = levelFor(waitMs)
+  const seconds = quorum ? levelFor(waitMs) : digitFor(waitMs)
   const kind = quorum ? QUORUM : { ...CLASSIC, 'x-expires': (2 * seconds + 60) * 1000 }
   return {
     name: `${PREFIX}${target}.${seconds}${quorum ? '.quorum' : ''}`,

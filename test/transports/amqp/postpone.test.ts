@@ -70,10 +70,10 @@ describe('a delivery that is postponed on RabbitMQ', function () {
     const all = Array.from({ length: 10_000 }, (_, n) => message(String(n)))
     await send(...all)
     await until(() => inbox.deliveries.length === all.length, { seconds: 30 })
-    const due = Date.now() + 3_600_000
+    const due = Date.now() + 3_800_000
     await Promise.all(inbox.deliveries.map((delivery) => delivery.postpone(due)))
-    expect(await waiting(1024)).to.equal(10_000)
-    await channel.deleteQueue(waitQueue(queue, 1_024_000, false).name)
+    expect(await waiting(3584)).to.equal(10_000)
+    await channel.deleteQueue(waitQueue(queue, 3_584_000, false).name)
   })
 
   it('comes as if for the first time, however many steps its way has', async () => {
@@ -142,7 +142,7 @@ describe('a delivery that is postponed on RabbitMQ', function () {
     await first?.postpone(due)
     await channel.deleteQueue(waitQueue(queue, 90_000, false).name)
     await second?.postpone(due)
-    expect(await waiting(64)).to.equal(1)
+    expect(await waiting(80)).to.equal(1)
   })
 
   it('of a quorum queue waits in one, and is counted like others', async () => {

@@ -9,13 +9,27 @@ function ttl(waitMs: number, quorum = false): number {
 
 describe('a wait queue', () => {
   it('keeps a message no longer than it has to wait, or a second', () => {
-    expect([-1, 0, 1, 999, 1000, 3999].map((wait) => ttl(wait))).to.deep.equal(
-      Array.from({ length: 6 }, () => 1000),
-    )
-    for (let wait = 1000; wait < 1e9; wait *= 1.7) {
-      expect(ttl(wait)).to.be.at.most(wait)
-      if (wait < 16_384_000) expect(ttl(wait)).to.be.greaterThan(wait / 4.1)
+    for (const quorum of [false, true]) {
+      expect([-1, 0, 1, 999, 1000, 1999].map((wait) => ttl(wait, quorum))).to.deep.equal(
+        Array.from({ length: 6 }, () => 1000),
+      )
+      for (let wait = 1000; wait < 1e9; wait *= 1.7) {
+        expect(ttl(wait, quorum)).to.be.at.most(wait)
+        if (wait < 16_384_000) expect(ttl(wait, quorum)).to.be.greaterThan(wait / 4.1)
+      }
     }
+  })
+
+  it('is one of a few, and a message goes through few of them', () => {
+    const steps = (seconds: number): number => {
+      let taken = 0
+      for (let left = seconds * 1000; left > 0; left -= ttl(left)) taken += 1
+      return taken
+    }
+    expect([1, 15, 60, 255, 3600, 65_535].map(steps)).to.deep.equal([1, 1, 2, 2, 2, 4])
+    expect(steps(30 * 86_400)).to.be.below(50)
+    const waits = Array.from({ length: 70_000 }, (_, seconds) => ttl(seconds * 1000))
+    expect(new Set(waits).size).to.equal(60)
   })
 
   it('outlives every message that is put into it while it counts as declared', () => {
