@@ -4,7 +4,14 @@ import type { TaskState } from '../../protocol/states.ts'
 import { CeleryError, WorkerShutdown } from '../errors.ts'
 import { oneLine } from '../runtime/log.ts'
 import { delay, interval, type RetryPolicy } from '../runtime/retry.ts'
+import type { TaskHost } from './host.ts'
 import type { Run } from './run.ts'
+
+/** Runs that were killed wait without a slot: when there are more, their results are given up. */
+const MOST_WAITING = 10_000
+
+/** How many results wait, by the app that they are of. */
+const waitingOf = new WeakMap<TaskHost, number>()
 
 /** Between two attempts, each of which has the backend's own retries inside. */
 const POLICY: RetryPolicy = {
@@ -25,13 +32,28 @@ export async function storeForGood(
   result: unknown,
   traceback: string | null,
 ): Promise<void> {
+  try {
+    return await run.store(state, result, traceback)
+  } catch (error) {
+    const waiting = waitingOf.get(run.host) ?? 0
+    if (run.request.isEager || !isAway(error) || waiting >= MOST_WAITING) throw error
+    warn(run, state, error)
+    waitingOf.set(run.host, waiting + 1)
+    await persist(run, error, () => run.store(state, result, traceback)).finally(() =>
+      waitingOf.set(run.host, (waitingOf.get(run.host) ?? 1) - 1),
+    )
+  }
+}
+
+async function persist(run: Run, first: CeleryError, store: () => Promise<void>): Promise<void> {
+  let error = first
   for (let retries = 0; ; retries += 1) {
+    await pause(run, interval(POLICY, retries), error)
     try {
-      return await run.store(state, result, traceback)
-    } catch (error) {
-      if (run.request.isEager || !isAway(error)) throw error
-      if (retries === 0) warn(run, state, error)
-      await pause(run, interval(POLICY, retries), error)
+      return await store()
+    } catch (next) {
+      if (!isAway(next)) throw next
+      error = next
     }
   }
 }

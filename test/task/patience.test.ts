@@ -40,6 +40,20 @@ describe('a result whose backend is away', () => {
     expect(app.backend.metas.map(({ status }) => status)).to.deep.equal(['FAILURE'])
   })
 
+  it('is given up when ten thousand others wait already', async () => {
+    app.task('t.add', () => 3)
+    let back = false
+    app.backend.refuse = () => {
+      if (!back) throw new BackendError('the backend is away')
+    }
+    const others = Array.from({ length: 10_000 }, () => app.run({ task: 't.add' }))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(await app.run({ task: 't.add' })).to.include({ state: 'INTERNAL_ERROR' })
+    back = true
+    const states = new Set((await Promise.all(others)).map(({ state }) => state))
+    expect([...states]).to.deep.equal(['SUCCESS'])
+  })
+
   it('is stored although a time limit passes meanwhile: its run was over before', async () => {
     app.task('t.add', () => 3)
     away(1)
