@@ -30,6 +30,32 @@ export function gaveUp(deliveries: number, reason = 'Worker exited prematurely.'
   return new WorkerLostError(`${reason} Gave up after ${deliveries} deliveries.`)
 }
 
+/** Half of the ids that are remembered at most. */
+const GENERATION = 5000
+
+/**
+ * What this process had in hand and let go of alive: it stopped to wait, its connection was lost, it
+ * ended though its ack came too late. When that comes again, no run of it has died here, whatever the
+ * broker says: it is not counted.
+ */
+export class Survivors {
+  #young = new Set<string>()
+  #old = new Set<string>()
+
+  add(id: string): void {
+    this.#young.add(id)
+    if (this.#young.size < GENERATION) return
+    this.#old = this.#young
+    this.#young = new Set()
+  }
+
+  /** Whether it is one of them; it is forgotten then. */
+  take(id: string): boolean {
+    const [isYoung, isOld] = [this.#young.delete(id), this.#old.delete(id)]
+    return isYoung || isOld
+  }
+}
+
 /** A request that may have to wait. */
 export interface Copy {
   readonly id: string

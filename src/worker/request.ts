@@ -153,6 +153,7 @@ export class Request implements JobHandler<Outcome> {
 
   onOutcome(outcome: Outcome): void {
     this.#end()
+    this.survive()
     if (this.#signum !== undefined && outcome.state === 'IGNORED') {
       return this.#revoke({ reason: 'terminated', signum: this.#signum })
     }
@@ -181,7 +182,13 @@ export class Request implements JobHandler<Outcome> {
       return this.onError(new WorkerLostError('Worker exited prematurely.'))
     }
     this.#end()
+    this.survive()
     this.requeue()
+  }
+
+  /** Its delivery may be lost, or come back, but its run did not die: see {@link Survivors}. */
+  survive(): void {
+    if (this.policy.acksLate) this.#context.state.survivors.add(this.id)
   }
 
   /** Gives the delivery back, also from under a run that still goes on; after an early ack it is too late. */
@@ -290,6 +297,7 @@ export class Request implements JobHandler<Outcome> {
     if (delivery.deliveryCount > 0 && settlements.copies.hold(this)) return true
     const admission = admissionOf(delivery, this.#context)
     if (admission === 'run') return false
+    if (admission === 'count' && state.survivors.take(this.id)) return false
     state.ready(this)
     if (admission === 'count') this.#count()
     else {

@@ -3,6 +3,7 @@
 import { saferepr } from '../../protocol/python/repr.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { shown } from './log-line.ts'
+import { Survivors } from './redelivery.ts'
 import { Revoked, type RevokedOptions } from './revoked.ts'
 import { RevokedStamps, type Stamped } from './stamps.ts'
 import type { TimeLimit } from './time-limit.ts'
@@ -27,6 +28,8 @@ export class WorkerState<R extends Tracked = Tracked> {
   readonly limits: Map<string, TimeLimit> = new Map()
   readonly revoked: Revoked
   readonly revokedStamps: RevokedStamps
+  /** What it let go of without a run that died. */
+  readonly survivors: Survivors = new Survivors()
   /** Hears of each that is over, or no longer ours. */
   onReady: () => void = () => {}
   /** Hears of each id and stamp that is revoked. */

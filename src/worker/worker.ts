@@ -237,6 +237,7 @@ export class Worker implements Service, AsyncDisposable {
    */
   #lost(): void {
     const { strategy, pool, state, consumer, settlements } = this.#parts
+    for (const request of state.active) request.survive()
     strategy.drop()
     settlements.copies.drop()
     pool.flush()

@@ -309,6 +309,13 @@ describe('worker/request', () => {
       })
     }
 
+    it('runs it when this very process had it before, and let go of it alive', async () => {
+      const bench = new Bench({ policy: LATE, delivery: again })
+      bench.state.survivors.add(bench.request.id)
+      expect(bench.accept()).to.equal(true)
+      expect(bench.state.survivors.take(bench.request.id)).to.equal(false)
+    })
+
     it('runs it no more when it was delivered too often', async () => {
       const bench = new Bench({ policy: LATE, delivery: { deliveryCount: 5 } })
       expect(bench.accept()).to.equal(false)
