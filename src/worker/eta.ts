@@ -41,6 +41,8 @@ const LEAD_MS = 500
  */
 const MOST_AHEAD = 100
 const AHEAD_MS = 1000
+/** How many on their way to the broker, which may take its time to confirm them, raise it meanwhile. */
+const MOST_MOVING = 250
 /** How long a task is kept that could not be put aside, until that is tried again. */
 const RETRY_MS = 5000
 
@@ -72,6 +74,7 @@ export class EtaTasks<T extends EtaTask> {
   /** What was put aside before the last {@link drop} is not taken up again. */
   #era = 0
   #ahead = 0
+  #moving = 0
   #warned = false
 
   /** @param onDue called once for each task whose eta has come */
@@ -96,7 +99,7 @@ export class EtaTasks<T extends EtaTask> {
     const { log, settlements } = this.#context
     if (isEnabled(log, 'debug')) log.debug(`Task ${task.label} is put aside until its eta`)
     this.#fetchAhead()
-    settlements.track(this.#postpone(task, task.schedule.eta ?? 0))
+    settlements.track(this.#move(task, task.schedule.eta ?? 0))
   }
 
   /** Takes a task that is not due yet, and hands it on when it is; false when it may go on now. */
@@ -187,6 +190,16 @@ export class EtaTasks<T extends EtaTask> {
     if (held.lease !== undefined) this.#elapsed.cancel(held.lease)
     this.#context.state.scheduled.delete(held.task)
     this.#context.prefetch.decrement()
+  }
+
+  async #move(task: T, eta: number): Promise<void> {
+    if (this.#moving >= MOST_MOVING) return this.#postpone(task, eta)
+    const { prefetch } = this.#context
+    this.#moving += 1
+    prefetch.increment()
+    await this.#postpone(task, eta)
+    this.#moving -= 1
+    prefetch.decrement()
   }
 
   async #postpone(task: T, eta: number): Promise<void> {
