@@ -19,24 +19,22 @@ const WARM_UP = 20_000
 const CONF = { task_ignore_result: true }
 const MB = 2 ** 20
 
-/** The most memory that a process uses. */
+/** The most memory that a process uses while it is watched. */
 class Memory {
   readonly #pid: number
-  readonly base: number
-  #most: number
+  #most = 0
   readonly #timer: NodeJS.Timeout
 
-  /** @param base what it is compared with; what it has now when that is not given */
-  constructor({ pid }: Process, base: number = resident(pid)) {
+  constructor({ pid }: Process) {
     this.#pid = pid
-    this.base = this.#most = base
+    this.#measure()
     this.#timer = setInterval(() => this.#measure(), 200)
   }
 
-  /** By how many MB it grew; ends the measurement. */
-  growth(): number {
+  /** In MB; ends the watch. */
+  most(): number {
     clearInterval(this.#timer)
-    return (this.#most - this.base) / MB
+    return this.#most / MB
   }
 
   #measure(): void {
@@ -59,15 +57,16 @@ function ended({ ledger }: Stage): number {
   return readFileSync(ledger.path, 'utf8').split('\nend ').length - 1
 }
 
-/** A worker that has its usual size: what it gains from now on is what many need more than some. */
-async function warmWorker(stage: Stage): Promise<Process> {
+/** A worker that has done the same with some, and the most memory that took, in MB. */
+async function warmWorker(stage: Stage): Promise<readonly [worker: Process, most: number]> {
   const worker = await stage.worker({ name: 'w1', conf: CONF })
+  const memory = new Memory(worker)
   for (let n = 0; n < WARM_UP; n += AT_A_TIME) {
     await stage.send('faults.early', AT_A_TIME, { countdown: 10 })
   }
   const done = (): boolean => ended(stage) >= WARM_UP
   await until(done, { seconds: 120, what: 'the warm-up' })
-  return worker
+  return [worker, memory.most()]
 }
 
 interface Load {
@@ -149,15 +148,15 @@ function punctuality(
 }
 
 async function manyEtas(stage: Stage, load: Load): Promise<Finding> {
-  const first = await warmWorker(stage)
+  const [first, usual] = await warmWorker(stage)
   const filling = new Memory(first)
   const etas = await sendLater(stage, load)
-  const grown = filling.growth()
+  const filled = filling.most()
   await first.kill()
   const second = await stage.worker({ name: 'w2', conf: CONF })
-  const running = new Memory(second, filling.base)
+  const running = new Memory(second)
   await allRan(stage, etas)
-  const growth = Math.max(grown, running.growth())
+  const growth = Math.max(filled, running.most()) - usual
   const { early, lost, often, repeated, p99 } = punctuality(stage.ledger.executions(), etas)
   return {
     ok: early === 0 && lost === 0 && often === 0 && p99 <= 2 && growth <= 20,
@@ -189,13 +188,14 @@ const backlog: Row = {
     const conf = { ...CONF, worker_prefetch_multiplier: 10 }
     const worker = await stage.worker({ conf, args: ['-c', '1'] })
     await stage.ledger.settle(await stage.send('faults.early', 100), 30)
+    const usual = new Memory(worker).most()
     const memory = new Memory(worker)
     for (let n = 0; n < 1_000_000; n += AT_A_TIME) {
       await stage.send('faults.early', AT_A_TIME, { args: [1] })
     }
     const before = ended(stage)
     await until(() => ended(stage) >= before + 30, { seconds: 120, what: '30 more runs' })
-    const growth = memory.growth()
+    const growth = memory.most() - usual
     return {
       ok: worker.running && growth <= 64,
       text: `memory + ${growth.toFixed(0)} MB`,
