@@ -29,6 +29,8 @@ export class Violation extends Error {
 const ENDINGS_AGAIN: ReadonlySet<string> = new Set(['requeueOnce', 'retry', 'giveUp'])
 /** @see src/worker/eta.ts, `AHEAD_MS` */
 const ETA_RAISES_MS = 1000
+/** A simulated broker has answered by then. */
+const MOVES_MS = 10_000
 /** @see src/conf/settings.ts, `max_deliveries` */
 const MAX_DELIVERIES = 5
 export class Checker implements BrokerObserver, StoreObserver, PortObserver, Stage {
@@ -216,11 +218,18 @@ export class Checker implements BrokerObserver, StoreObserver, PortObserver, Sta
     this.fail(`${actor.name} gave ${spec.id} back without a reason`)
   }
 
-  /** How many eta tasks may raise the prefetch count: those in hand, and those that came or went a second ago. */
+  /**
+   * By how much eta tasks may raise the prefetch count: those that came a second ago, and those in hand,
+   * which may be on their way to the broker besides, until its answer is there.
+   */
   #etas({ etas }: Watched): number {
-    const since = this.#world.time.now() - ETA_RAISES_MS
+    const now = this.#world.time.now()
     let count = 0
-    for (const [tag, arrived] of etas) if (arrived >= since || !this.#settled.has(tag)) count += 1
+    for (const [tag, arrived] of etas) {
+      const inHand = !this.#settled.has(tag)
+      if (inHand || arrived >= now - ETA_RAISES_MS) count += 1
+      if (inHand || arrived >= now - MOVES_MS) count += 1
+    }
     return count
   }
 
