@@ -18,7 +18,7 @@ Result backends that supports chords: Redis, Database, Memcached, and more.`
 
 /** @see celery 5.6, backends/base.py, `DisabledBackend` */
 export class DisabledBackend implements ResultBackend {
-  readonly capabilities: BackendCapabilities = { persistent: false, nativeJoin: false }
+  readonly capabilities: BackendCapabilities = { persistent: false }
   readonly address = 'disabled://'
 
   get groups(): never {

@@ -5,6 +5,7 @@ import { SUCCESS } from '../../protocol/states.ts'
 import type { CeleryError } from '../errors.ts'
 import type {
   BackendCapabilities,
+  ChordStore,
   GroupStore,
   ResultBackend,
   Unsubscribe,
@@ -12,7 +13,7 @@ import type {
 import { Waiters } from '../results/waiters.ts'
 import type { BackendDeps } from './deps.ts'
 import { keyValue, pendingMeta, unreadable, type KeyValue } from './key-value.ts'
-import { groupMemory, MemoryGroups, type GroupMemory } from './memory/groups.ts'
+import { groupMemory, MemoryChords, MemoryGroups, type GroupMemory } from './memory/groups.ts'
 
 /** What is kept at most, in one memory; the oldest goes first. */
 const MAX_VALUES = 100_000
@@ -38,9 +39,10 @@ function newMemory(): Memory {
 
 /** Results are kept as bytes, so that what no serializer can write fails here, too. */
 export class MemoryBackend implements ResultBackend {
-  readonly capabilities: BackendCapabilities = { persistent: true, nativeJoin: true }
+  readonly capabilities: BackendCapabilities = { persistent: true }
   readonly address: string
   readonly groups: GroupStore
+  readonly chords: ChordStore
   readonly #name: string
   readonly #keyValue: KeyValue
   readonly #waiters = new Waiters()
@@ -51,6 +53,7 @@ export class MemoryBackend implements ResultBackend {
     this.#name = (url.split('://')[1] ?? '').replace(/\/$/, '')
     this.#keyValue = keyValue(deps)
     this.groups = new MemoryGroups(() => this.#memory, this.#keyValue)
+    this.chords = new MemoryChords(() => this.#memory, this.#keyValue, this.groups)
   }
 
   async start(): Promise<void> {}

@@ -7,6 +7,7 @@ import { parseRedisUrl } from '../runtime/redis-url.ts'
 import { deadline, type RetryPolicy } from '../runtime/retry.ts'
 import type {
   BackendCapabilities,
+  ChordStore,
   GroupStore,
   ResultBackend,
   Unsubscribe,
@@ -14,6 +15,7 @@ import type {
 import type { CeleryError } from '../errors.ts'
 import { retryPolicy, type BackendDeps } from './deps.ts'
 import { keyValue, pendingMeta, unreadable, type KeyValue } from './key-value.ts'
+import { RedisChords } from './redis/chords.ts'
 import { RedisGroups } from './redis/groups.ts'
 import { RedisLink } from './redis/link.ts'
 import { ResultReader } from './redis/reader.ts'
@@ -27,9 +29,10 @@ const CLOSE_TIMEOUT = 5
 
 /** @see celery 5.6, backends/redis.py, `RedisBackend` */
 export class RedisBackend implements ResultBackend {
-  readonly capabilities: BackendCapabilities = { persistent: true, nativeJoin: true }
+  readonly capabilities: BackendCapabilities = { persistent: true }
   readonly address: string
   readonly groups: GroupStore
+  readonly chords: ChordStore
   readonly #keyValue: KeyValue
   readonly #link: RedisLink
   readonly #writer: ResultWriter
@@ -53,6 +56,11 @@ export class RedisBackend implements ResultBackend {
       link: this.#link,
       writer: this.#writer,
       reader: this.#reader,
+      keyValue: this.#keyValue,
+    })
+    this.chords = new RedisChords({
+      link: this.#link,
+      groups: this.groups,
       keyValue: this.#keyValue,
       serializer: deps.resultSerializer,
       ordered: deps.transportOptions['resultChordOrdered'] !== false,

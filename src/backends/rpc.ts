@@ -48,7 +48,7 @@ interface Pending {
  * @see celery 5.6, backends/rpc.py, `RPCBackend`
  */
 export class RpcBackend implements ResultBackend {
-  readonly capabilities: BackendCapabilities = { persistent: false, nativeJoin: false }
+  readonly capabilities: BackendCapabilities = { persistent: false }
   readonly address = 'rpc://'
   readonly #deps: BackendDeps
   readonly #policy: RetryPolicy

@@ -54,7 +54,7 @@ export const chord: Kind = {
     return {
       calls: plan.calls,
       result: withAncestor(body.result, plan.result),
-      chords: [{ size, header: plan.result }, ...(plan.chords ?? [])],
+      chords: [{ size, header: plan.result, body: body.signature }, ...(plan.chords ?? [])],
       ...(options['add_to_parent'] === false ? {} : { started: plan.result }),
     }
   },

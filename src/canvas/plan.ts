@@ -24,6 +24,8 @@ export interface PlannedChord {
   /** How many parts end before its body runs. */
   readonly size: number
   readonly header: PlannedResult
+  /** With its id: what runs then. */
+  readonly body: SignatureDict
 }
 
 export interface Plan {

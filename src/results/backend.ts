@@ -3,11 +3,16 @@
 import type { CeleryError } from '../../protocol/errors.ts'
 import type { ChordPart, ResultMeta, ResultTuple } from '../../protocol/result.ts'
 
-/** What a worker stores of one task, all of it ready for the wire. */
+/** What a backend may want to know of the request, next to the meta. */
 export interface StoreOptions {
   /** Where `rpc://` sends it: `reply_to` and `correlation_id` of the request. */
   readonly replyTo?: string
   readonly correlationId?: string
+  /** As they stand in the message's headers: `django-db` stores them in place of the arguments. */
+  readonly argsrepr?: string
+  readonly kwargsrepr?: string
+  /** The entry of django-celery-beat that sent it: a header. */
+  readonly periodicTaskName?: string
 }
 
 /** Stops a subscription; twice is fine. */
@@ -17,8 +22,6 @@ export type Unsubscribe = () => void
 export interface BackendCapabilities {
   /** Whether a result can be read again, by anybody who has the id (not so on `rpc://`). */
   readonly persistent: boolean
-  /** Whether it counts the parts of a chord by itself. */
-  readonly nativeJoin: boolean
 }
 
 /** A part of a chord that has ended, and where it stands in the header. */
@@ -28,15 +31,27 @@ export interface ReturnedPart extends ChordPart {
   readonly groupIndex: number | null
 }
 
-/** What a backend keeps of groups: their members, and which parts of a chord have ended. */
+/** What a backend keeps of groups: their members. */
 export interface GroupStore {
   /** Keeps the members of a group. */
   save(group: ResultTuple): Promise<void>
   /** Undefined when nobody saved it. */
   restore(groupId: string): Promise<ResultTuple | undefined>
   forget(groupId: string): Promise<void>
-  /** How many parts a chord has; told before the last of them is sent. */
-  setChordSize(groupId: string, size: number): Promise<void>
+}
+
+/** A chord before its first part is sent. */
+export interface OpenedChord {
+  /** The group of its header, with all members. */
+  readonly header: ResultTuple
+  /** How many parts end before its body runs. */
+  readonly size: number
+}
+
+/** Counts which parts of a chord have ended. */
+export interface ChordStore {
+  /** Told before the first part is sent; keeps what it needs to count them, and to join them. */
+  open(chord: OpenedChord): Promise<void>
   /** So many more parts, while it runs. */
   addToChord(groupId: string, parts: number): Promise<void>
   /**
@@ -51,8 +66,13 @@ export interface GroupStore {
 
 export interface ResultBackend {
   readonly capabilities: BackendCapabilities
-  /** There when the capabilities say `nativeJoin`. @throws NotSupported, in the words of Celery, elsewhere */
-  readonly groups?: GroupStore
+  /** @throws NotSupported, in the words of Celery, where nothing is kept (`rpc://`, `disabled://`) */
+  readonly groups: GroupStore
+  /**
+   * There when it counts the parts of a chord by itself. Where there are only `groups`, the task
+   * `celery.chord_unlock` looks again and again whether all parts are ready.
+   */
+  readonly chords?: ChordStore
   /** The address without its password: for the banner and errors. */
   readonly address: string
   /** Opens what it needs; before the first store or subscription it is called by them. */
@@ -88,4 +108,9 @@ export interface ResultBackend {
   onTaskCall(taskId: string, options?: { readonly signal?: AbortSignal }): Promise<void>
   /** Deletes what is stored of a task. */
   forget(taskId: string): Promise<void>
+  /**
+   * Deletes what is older than `result_expires`: the task `celery.backend_cleanup`. Missing where
+   * what is stored expires by itself.
+   */
+  cleanup?(): Promise<void>
 }

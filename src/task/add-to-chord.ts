@@ -4,7 +4,7 @@ import { freeze } from '../canvas/planner.ts'
 import { endsOf } from '../canvas/primitives.ts'
 import { ImproperlyConfigured } from '../errors.ts'
 import type { AsyncResult } from '../results/async-result.ts'
-import { dictOf, environmentOf, groupsOf, sendSignature } from './dispatch.ts'
+import { dictOf, environmentOf, chordsOf, sendSignature } from './dispatch.ts'
 import type { TaskHost } from './host.ts'
 import type { TaskRequest } from './request.ts'
 import type { SignatureLike } from './sender.ts'
@@ -23,7 +23,7 @@ export async function addToChord(
   if (embed.chord === null || group === null) {
     throw new ImproperlyConfigured('Current task is not member of any chord')
   }
-  const groups = groupsOf(host)
+  const chords = chordsOf(host)
   const { signature } = freeze(dictOf(added), environmentOf(host), {
     groupId: group,
     groupIndex: groupIndex ?? undefined,
@@ -31,11 +31,11 @@ export async function addToChord(
     chord: embed.chord,
   })
   const parts = endsOf(signature).length
-  await groups.addToChord(group, parts)
+  await chords.addToChord(group, parts)
   try {
     return await sendSignature(host, signature)
   } catch (error) {
-    await groups.addToChord(group, -parts)
+    await chords.addToChord(group, -parts)
     throw error
   }
 }

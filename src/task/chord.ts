@@ -10,7 +10,7 @@ import { AsyncResult } from '../results/async-result.ts'
 import { remoteError } from '../results/remote-error.ts'
 import { oneLine } from '../runtime/log.ts'
 import { failUnsent } from './chord-error.ts'
-import { groupsOf, sendSignature } from './dispatch.ts'
+import { sendSignature } from './dispatch.ts'
 import type { TaskHost } from './host.ts'
 
 /** A task of a header that has ended. */
@@ -26,23 +26,29 @@ export interface EndedPart extends ChordPart {
 const MAX_NAME = 256
 
 /**
- * Where nothing counts, the body would never run: that is said aloud.
+ * Where `celery.chord_unlock` looks after the chord there is nothing to do; where nobody can, the body
+ * would never run: that is said aloud.
  *
  * @see celery 5.6, backends/redis.py, `on_chord_part_return`
  */
 export async function returnPart(host: TaskHost, part: EndedPart): Promise<void> {
   const { group: groupId, groupIndex, chord: body } = part
   if (groupId === null) return
-  if (!host.backend.capabilities.nativeJoin) return host.log.error(uncounted(host, part))
-  const groups = groupsOf(host)
+  const { backend } = host
+  const { chords } = backend
+  if (chords === undefined) {
+    if (!backend.capabilities.persistent) host.log.error(uncounted(host, part))
+    return
+  }
+  const { groups } = backend
   const { taskId, state, result } = part
-  const parts = await groups.onChordPartReturn({ groupId, groupIndex, taskId, state, result })
+  const parts = await chords.onChordPartReturn({ groupId, groupIndex, taskId, state, result })
   if (parts === undefined) return
   await completeChord(host, groupId, body, async () => {
     const group = await groups.restore(groupId)
     return group === undefined ? valuesOf(parts) : await joined(host, group, parts)
   })
-  await groups.endChord(groupId)
+  await chords.endChord(groupId)
 }
 
 /** Sends the body with the results of the header, or has it fail with what is wrong with them. */

@@ -15,7 +15,7 @@ import type {
 import { plan } from '../canvas/planner.ts'
 import { NotSupported } from '../errors.ts'
 import { AsyncResult } from '../results/async-result.ts'
-import type { GroupStore } from '../results/backend.ts'
+import type { ChordStore } from '../results/backend.ts'
 import { dateOf, secondsOf } from '../runtime/duration.ts'
 import { currentTask, inherit, noteChild } from './current.ts'
 import type { TaskHost } from './host.ts'
@@ -84,7 +84,7 @@ async function sendPlan(
   signal?: AbortSignal,
 ): Promise<readonly AsyncResult[]> {
   if (planned.chords !== undefined) await openChords(host, planned.chords)
-  else if (planned.calls.some(leadsToChord)) groupsOf(host)
+  else if (planned.calls.some(leadsToChord)) void host.backend.groups
   const local = signal === undefined ? {} : { signal }
   const sent = await Promise.all(planned.calls.map((call) => sendCall(host, call, local)))
   if (planned.started !== undefined) currentTask()?.addTrail(tupleOf(planned.started))
@@ -96,22 +96,44 @@ function leadsToChord({ options: { chain } }: PlannedCall): boolean {
   return Array.isArray(chain) && chain.some((step: SignatureDict) => step.subtask_type === 'chord')
 }
 
-/** A header that holds groups is saved: the parts alone do not tell its order. */
-async function openChords(host: TaskHost, chords: readonly PlannedChord[]): Promise<void> {
-  const groups = groupsOf(host)
-  const open = async ({ size, header }: PlannedChord): Promise<void> => {
-    await groups.setChordSize(header.id, size)
-    const isNested = header.members?.some(({ members }) => members !== undefined) ?? false
-    if (isNested) await groups.save(tupleOf(header))
-  }
-  await Promise.all(chords.map(open))
+/** @throws NotSupported when the backend keeps no groups */
+async function openChords(host: TaskHost, planned: readonly PlannedChord[]): Promise<void> {
+  const { groups, chords } = host.backend
+  void groups
+  const open = ({ size, header, body }: PlannedChord): Promise<unknown> =>
+    chords === undefined
+      ? sendUnlock(host, tupleOf(header), body)
+      : chords.open({ size, header: tupleOf(header) })
+  await Promise.all(planned.map(open))
 }
 
-/** @throws NotSupported when the backend cannot count the parts of a chord */
-export function groupsOf({ backend }: TaskHost): GroupStore {
-  const { groups } = backend
-  if (groups !== undefined) return groups
-  throw new NotSupported(`the result backend ${backend.address} does not support chords`)
+/** @throws NotSupported when the backend does not count the parts of a chord by itself */
+export function chordsOf({ backend }: TaskHost): ChordStore {
+  const { chords } = backend
+  if (chords !== undefined) return chords
+  throw new NotSupported(`the result backend ${backend.address} cannot count the parts of a chord`)
+}
+
+/**
+ * Where nothing counts, a task looks again and again whether the header is ready; it goes where the
+ * body goes.
+ *
+ * @see celery 5.6, backends/base.py, `fallback_chord_unlock`
+ */
+function sendUnlock(
+  host: TaskHost,
+  header: ResultTuple,
+  body: SignatureDict,
+): Promise<AsyncResult> {
+  const [[id], members] = header
+  const { queue = host.queueFor?.(body.task), priority = 0 } = body.options
+  return send(host, 'celery.chord_unlock', [id, body], {
+    kwargs: { interval: null, max_retries: null, result: members ?? [] },
+    countdown: 1,
+    priority: Number(priority),
+    addToParent: false,
+    ...(typeof queue === 'string' ? { queue } : {}),
+  })
 }
 
 function sendCall(

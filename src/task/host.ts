@@ -31,6 +31,8 @@ export interface TaskHost {
   readonly oid: string
   /** The options of a task with those of the settings over them. @default they are as they were given */
   annotate?(name: string, options: TaskOptions): TaskOptions
+  /** Where a task of that name is sent when its caller does not say. @default where its name routes it */
+  queueFor?(name: string): string | undefined
   /** What the results get that a chain makes. @default the backend alone */
   readonly resultSource?: ResultSource
 }

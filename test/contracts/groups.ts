@@ -3,20 +3,24 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import type { ChordPart, ResultTuple } from '../../protocol/result.ts'
-import type { GroupStore, ResultBackend } from '../../src/results/backend.ts'
+import type { ChordStore, GroupStore, ResultBackend } from '../../src/results/backend.ts'
 import { exception } from '../support/backend.ts'
 
 /** `open` gives another backend on the same store each time. */
 export function groupContract(open: () => Promise<ResultBackend>): void {
   describe('as every backend that counts', () => {
     let backends: readonly ResultBackend[]
-    let one: GroupStore
-    let other: GroupStore
+    let groups: readonly [GroupStore, GroupStore]
+    let one: ChordStore
+    let other: ChordStore
     let id: string
 
     before(async () => {
-      backends = await Promise.all([open(), open()])
-      ;[one, other] = backends.map(groupsOf) as [GroupStore, GroupStore]
+      const [first, second] = await Promise.all([open(), open()])
+      backends = [first, second]
+      groups = [first.groups, second.groups]
+      one = chordsOf(first)
+      other = chordsOf(second)
     })
     after(async () => {
       await Promise.all(backends.map((backend) => backend.close()))
@@ -36,17 +40,22 @@ export function groupContract(open: () => Promise<ResultBackend>): void {
       result,
     })
 
+    const openChord = (...taskIds: readonly string[]): Promise<void> => {
+      const members = taskIds.map((taskId): ResultTuple => [[taskId, null], null])
+      return one.open({ header: [[id, null], members], size: taskIds.length })
+    }
+
     it('keeps a group, and forgets it', async () => {
       const group: ResultTuple = [[id, [['before', null], null]], [[['a', null], null]]]
-      expect(await other.restore(id)).to.equal(undefined)
-      await one.save(group)
-      expect(await other.restore(id)).to.deep.equal(group)
-      await other.forget(id)
-      expect(await one.restore(id)).to.equal(undefined)
+      expect(await groups[1].restore(id)).to.equal(undefined)
+      await groups[0].save(group)
+      expect(await groups[1].restore(id)).to.deep.equal(group)
+      await groups[1].forget(id)
+      expect(await groups[0].restore(id)).to.equal(undefined)
     })
 
     it('gives all parts, in the order of the header, to who returns the last one', async () => {
-      await one.setChordSize(id, 3)
+      await openChord('a', 'b', 'c')
       expect(await one.onChordPartReturn(part('c', 2))).to.equal(undefined)
       expect(await other.onChordPartReturn(part('a', 0, { deep: [1, null] }))).to.equal(undefined)
       const failed = exception('ValueError', ['boom', 42])
@@ -61,7 +70,7 @@ export function groupContract(open: () => Promise<ResultBackend>): void {
       await one.onChordPartReturn(part('a', 0))
       await one.addToChord(id, 2)
       await one.addToChord(id, -1)
-      await one.setChordSize(id, 2)
+      await openChord('a', 'b')
       expect(await one.onChordPartReturn(part('b', 1))).to.equal(undefined)
       expect(idsOf(await one.onChordPartReturn(part('added', 1)))).to.have.members([
         'a',
@@ -71,7 +80,7 @@ export function groupContract(open: () => Promise<ResultBackend>): void {
     })
 
     it('counts a task once that ends twice, the last time', async () => {
-      await one.setChordSize(id, 2)
+      await openChord('a', 'b')
       await one.onChordPartReturn(part('a', 0, 'first'))
       expect(await other.onChordPartReturn(part('a', 0, 'second'))).to.equal(undefined)
       const all = await one.onChordPartReturn(part('b', 1))
@@ -79,7 +88,7 @@ export function groupContract(open: () => Promise<ResultBackend>): void {
     })
 
     it('tells tasks apart that have the same place, or none', async () => {
-      await one.setChordSize(id, 4)
+      await openChord('a', 'b', 'last', 'later')
       await one.onChordPartReturn(part('last', null))
       await one.onChordPartReturn(part('later', null))
       await one.onChordPartReturn(part('a', 0))
@@ -89,7 +98,7 @@ export function groupContract(open: () => Promise<ResultBackend>): void {
     })
 
     it('is given to one at a time, and again to the task that had it, should it come again', async () => {
-      await one.setChordSize(id, 2)
+      await openChord('a', 'b')
       await one.onChordPartReturn(part('a', 0))
       expect(await one.onChordPartReturn(part('b', 1))).to.have.length(2)
       expect(await other.onChordPartReturn(part('a', 0))).to.equal(undefined)
@@ -99,8 +108,8 @@ export function groupContract(open: () => Promise<ResultBackend>): void {
     })
 
     it('is complete once when all parts come at the same time', async () => {
-      await one.setChordSize(id, 20)
       const parts = Array.from({ length: 20 }, (_, index) => part(`t${index}`, index))
+      await openChord(...parts.map(({ taskId }) => taskId))
       const answers = await Promise.all(
         parts.map((each, index) => (index % 2 === 0 ? one : other).onChordPartReturn(each)),
       )
@@ -111,9 +120,9 @@ export function groupContract(open: () => Promise<ResultBackend>): void {
   })
 }
 
-function groupsOf({ groups }: ResultBackend): GroupStore {
-  if (groups === undefined) throw new Error('this backend does not count')
-  return groups
+function chordsOf({ chords }: ResultBackend): ChordStore {
+  if (chords === undefined) throw new Error('this backend does not count')
+  return chords
 }
 
 function idsOf(parts: readonly ChordPart[] | undefined): readonly string[] {

@@ -54,7 +54,7 @@ export interface SimBackendOptions {
 }
 
 export class SimBackend implements ResultBackend {
-  readonly capabilities: BackendCapabilities = { persistent: true, nativeJoin: true }
+  readonly capabilities: BackendCapabilities = { persistent: true }
   readonly address = 'sim://backend'
   readonly #options: SimBackendOptions
   readonly #up: Wire
@@ -65,6 +65,10 @@ export class SimBackend implements ResultBackend {
     this.#options = options
     this.#up = world.wire(world.fate)
     this.#down = world.wire(actor)
+  }
+
+  get groups(): never {
+    throw new Error('no simulated task is in a group')
   }
 
   async start(): Promise<void> {}

@@ -2,6 +2,7 @@
 
 import type { ResultMeta } from '../../protocol/result.ts'
 import { NO_EMBED } from '../../protocol/task/task-message.ts'
+import { NotSupported } from '../../src/errors.ts'
 import { AsyncResult } from '../../src/results/async-result.ts'
 import type { ResultBackend, StoreOptions } from '../../src/results/backend.ts'
 import { SILENT, type Logger } from '../../src/runtime/log.ts'
@@ -70,12 +71,15 @@ export class FakeSender implements Sender {
 }
 
 export class FakeBackend implements ResultBackend {
-  readonly capabilities = { persistent: true, nativeJoin: false }
+  readonly capabilities = { persistent: false }
   readonly address = 'fake://'
   readonly stored: { meta: ResultMeta; options: StoreOptions }[] = []
   /** Refuses a meta, before it is kept. */
   refuse: ((meta: ResultMeta) => void) | undefined
 
+  get groups(): never {
+    throw new NotSupported('the fake backend keeps no groups')
+  }
   async start(): Promise<void> {}
   async close(): Promise<void> {}
   async store(meta: ResultMeta, options: StoreOptions = {}): Promise<void> {

@@ -8,7 +8,7 @@ import {
   type ChordPart,
   type ResultTuple,
 } from '../../../protocol/result.ts'
-import type { GroupStore, ReturnedPart } from '../../results/backend.ts'
+import type { ChordStore, GroupStore, OpenedChord, ReturnedPart } from '../../results/backend.ts'
 import type { KeyValue } from '../key-value.ts'
 
 /** Of each kind so many are kept at most; the oldest go first. */
@@ -62,9 +62,25 @@ export class MemoryGroups implements GroupStore {
   async forget(groupId: string): Promise<void> {
     this.#memory().groups.delete(groupId)
   }
+}
 
-  async setChordSize(groupId: string, size: number): Promise<void> {
-    this.#chord(groupId).size = size
+/** Counts in the same memory. */
+export class MemoryChords implements ChordStore {
+  readonly #memory: () => GroupMemory
+  readonly #keyValue: KeyValue
+  readonly #groups: GroupStore
+
+  constructor(memory: () => GroupMemory, keyValue: KeyValue, groups: GroupStore) {
+    this.#memory = memory
+    this.#keyValue = keyValue
+    this.#groups = groups
+  }
+
+  /** A header that holds groups is saved: the parts alone do not tell its order. */
+  async open({ header, size }: OpenedChord): Promise<void> {
+    const [[id], members] = header
+    this.#chord(id).size = size
+    if (members?.some(([, inner]) => inner !== null)) await this.#groups.save(header)
   }
 
   async addToChord(groupId: string, parts: number): Promise<void> {

@@ -1,110 +1,24 @@
-/** Groups and chords on Redis, under Celery's keys: the parts of a chord are counted where Python counts them. */
+/** Groups on Redis, under Celery's keys. */
 
-import {
-  decodeChordPart,
-  decodeGroupMeta,
-  encodeChordPart,
-  encodeGroupMeta,
-  type ChordPart,
-  type ResultTuple,
-} from '../../../protocol/result.ts'
-import type { GroupStore, ReturnedPart } from '../../results/backend.ts'
+import { decodeGroupMeta, encodeGroupMeta, type ResultTuple } from '../../../protocol/result.ts'
+import type { GroupStore } from '../../results/backend.ts'
 import type { KeyValue } from '../key-value.ts'
 import type { RedisLink } from './link.ts'
 import type { ResultReader } from './reader.ts'
-import { script } from './script.ts'
 import type { ResultWriter } from './writer.ts'
-
-/**
- *     KEYS   the parts (`.j`), parts added (`.t`), size (`.s`), who ends the chord (`.c`, ours)
- *     ARGV   place in the header ('' makes the parts a list), part, task id, seconds to live (0 is for
- *            ever), the Lua pattern of the id in a part or 'msgpack' where it has a length, seconds that
- *            the end may take
- *
- * Returns all parts when they are complete, and this task is to end the chord; else nothing.
- *
- * Celery adds a part to a set of values: a task that runs twice and gives another value counts twice,
- * and its body runs without a part that is missing. Here a part takes the place of the one of the same
- * task; the place alone does not tell it, as a chain that ends in a group, and parts that were added,
- * share one. Who completes the parts claims the end: should it die, its task, which comes again, may
- * have the claim at once, and another that comes again later.
- *
- * @see celery 5.6, backends/redis.py, `on_chord_part_return`
- */
-const RETURN_PART = script(`
-local parts, added, size, claim = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local place, part, task, ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local pattern, ordered = ARGV[5], ARGV[1] ~= ''
-local function taskOf(value)
-  if pattern ~= 'msgpack' then return pattern ~= '' and string.match(value, pattern) or value end
-  local head = string.byte(value, 3) or 0
-  if head == 0xd9 then return string.sub(value, 5, 4 + string.byte(value, 4)) end
-  return string.sub(value, 4, 3 + head - 0xa0)
-end
-if ordered then
-  local mine = taskOf(part)
-  for _, other in ipairs(redis.call('ZRANGEBYSCORE', parts, place, place)) do
-    if other ~= part and taskOf(other) == mine then redis.call('ZREM', parts, other) end
-  end
-  redis.call('ZADD', parts, place, part)
-else
-  redis.call('RPUSH', parts, part)
-end
-if ttl > 0 then
-  redis.call('EXPIRE', parts, ttl)
-  redis.call('EXPIRE', added, ttl)
-  redis.call('EXPIRE', size, ttl)
-end
-local expected = redis.call('GET', size)
-if not expected then return false end
-expected = tonumber(expected) + tonumber(redis.call('GET', added) or 0)
-local count = redis.call(ordered and 'ZCARD' or 'LLEN', parts)
-if count < expected then return false end
-local all = redis.call(ordered and 'ZRANGE' or 'LRANGE', parts, 0, -1)
-local at, distinct = {}, {}
-for _, value in ipairs(all) do
-  local id = taskOf(value)
-  if not at[id] then
-    distinct[#distinct + 1] = value
-    at[id] = #distinct
-  elseif value == part or not ordered then
-    distinct[at[id]] = value
-  end
-end
-if #distinct < expected then return false end
-if not redis.call('SET', claim, task, 'NX', 'EX', ARGV[6]) and redis.call('GET', claim) ~= task then
-  return false
-end
-return distinct
-`)
-
-/** Seconds until another may end a chord: to send its body may take half of them. */
-const CLAIM_SECONDS = 60
-
-/** How the task of a part is told without decoding it: `[1, "<id>", …]`, as Celery writes it. */
-const TASK_PATTERNS: ReadonlyMap<string, string> = new Map([
-  ['json', '^%[1, *("[^"]*")'],
-  ['yaml', '^%- 1\n%- ([^\n]*)\n'],
-  ['msgpack', 'msgpack'],
-])
 
 export interface RedisGroupsOptions {
   readonly link: RedisLink
   readonly writer: ResultWriter
   readonly reader: ResultReader
   readonly keyValue: KeyValue
-  readonly serializer: string
-  /** Whether the parts are in the order of the header. @see celery 5.6, `result_chord_ordered` */
-  readonly ordered: boolean
 }
 
 export class RedisGroups implements GroupStore {
   readonly #options: RedisGroupsOptions
-  readonly #pattern: string
 
   constructor(options: RedisGroupsOptions) {
     this.#options = options
-    this.#pattern = TASK_PATTERNS.get(options.serializer) ?? ''
   }
 
   async save(group: ResultTuple): Promise<void> {
@@ -123,47 +37,5 @@ export class RedisGroups implements GroupStore {
     const { link, keyValue } = this.#options
     const key = keyValue.keys.group(groupId)
     await link.retry('cannot forget a group', (redis) => redis.del(key))
-  }
-
-  async setChordSize(groupId: string, size: number): Promise<void> {
-    const { link, keyValue } = this.#options
-    const key = keyValue.keys.chordSize(groupId)
-    await link.retry('cannot store the size of a chord', (redis) =>
-      keyValue.expires > 0 ? redis.setex(key, keyValue.expires, size) : redis.set(key, size),
-    )
-  }
-
-  async addToChord(groupId: string, parts: number): Promise<void> {
-    const { link, keyValue } = this.#options
-    const key = keyValue.keys.chordAdded(groupId)
-    await link.retry('cannot add to a chord', (redis) => redis.incrby(key, parts))
-  }
-
-  async onChordPartReturn(part: ReturnedPart): Promise<readonly ChordPart[] | undefined> {
-    const { link, keyValue, ordered } = this.#options
-    const { groupId, groupIndex, taskId } = part
-    const place = ordered ? (groupIndex ?? '+inf') : ''
-    const value = keyValue.dumps(encodeChordPart(part))
-    const args = [place, value, taskId, keyValue.expires, this.#pattern, CLAIM_SECONDS]
-    const reply = await link.retry('cannot count a part of a chord', (redis) =>
-      RETURN_PART(redis, this.#keys(groupId), args),
-    )
-    if (!Array.isArray(reply)) return undefined
-    return (reply as readonly Buffer[]).map((raw) => decodeChordPart(keyValue.loads(raw)))
-  }
-
-  async endChord(groupId: string): Promise<void> {
-    const { link } = this.#options
-    await link.retry('cannot end a chord', (redis) => redis.del(...this.#keys(groupId)))
-  }
-
-  #keys(groupId: string): string[] {
-    const { keys } = this.#options.keyValue
-    return [
-      keys.chordJoin(groupId),
-      keys.chordAdded(groupId),
-      keys.chordSize(groupId),
-      keys.chordClaim(groupId),
-    ]
   }
 }

@@ -1,11 +1,11 @@
-/** Whether chords are counted on Redis where Python counts them, and as it does. */
+/** Whether groups are kept and chords are counted on Redis where Python counts them, and as it does. */
 
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
 import type { BackendDeps } from '../../../src/backends/deps.ts'
 import { RedisBackend } from '../../../src/backends/redis.ts'
-import type { GroupStore } from '../../../src/results/backend.ts'
+import type { ChordStore } from '../../../src/results/backend.ts'
 import { groupContract } from '../../contracts/groups.ts'
 import { capture } from '../../protocol/captures.ts'
 import { backendDeps } from '../../support/backend.ts'
@@ -21,7 +21,8 @@ describe('chords on Redis', () => {
     opened.push(backend)
     return backend
   }
-  const groups = (more: Partial<BackendDeps> = {}): GroupStore => open(more).groups
+  const chords = (more: Partial<BackendDeps> = {}): ChordStore => open(more).chords
+  const ofTwo = (): Parameters<ChordStore['open']>[0] => ({ header: [[id, null], []], size: 2 })
   before(async () => {
     url = await redisUrl()
     redis = new Redis(url)
@@ -55,8 +56,8 @@ describe('chords on Redis', () => {
     const [, zadd] = commands
     const text = zadd?.at(3) ?? ''
     const [, taskId, , result] = JSON.parse(text) as [number, string, string, number]
-    const store = groups()
-    await store.setChordSize(id, 2)
+    const store = chords()
+    await store.open(ofTwo())
     await store.addToChord(id, 1)
     await store.onChordPartReturn(part(taskId, 0, result))
     expect(await redis.get(key('.s'))).to.equal('2')
@@ -74,12 +75,12 @@ describe('chords on Redis', () => {
       capture('562.redis.group-meta') as unknown as { cmd: string[] }
     ).cmd
     const group = (JSON.parse(value) as { result: never }).result
-    await groups().save(group)
+    await open().groups.save(group)
     expect(await redis.get(name)).to.equal(value)
   })
 
   it('goes on where a Python worker has counted, and takes no part of its twice', async () => {
-    const store = groups()
+    const store = chords()
     for (const result of [1, 2]) await redis.zadd(key('.j'), 0, `[1, "a", "SUCCESS", ${result}]`)
     await redis.set(key('.s'), 3)
     expect(await store.onChordPartReturn(part('b', 1))).to.equal(undefined)
@@ -88,7 +89,7 @@ describe('chords on Redis', () => {
   })
 
   it('takes the place of what a Python worker counted of the same task', async () => {
-    const store = groups()
+    const store = chords()
     await redis.zadd(key('.j'), 0, '[1, "a", "SUCCESS", 1]')
     await redis.set(key('.s'), 1)
     const all = await store.onChordPartReturn(part('a', 0, 2))
@@ -96,8 +97,8 @@ describe('chords on Redis', () => {
   })
 
   it('is a list when its order does not matter, as resultChordOrdered says', async () => {
-    const store = groups({ transportOptions: { resultChordOrdered: false } })
-    await store.setChordSize(id, 2)
+    const store = chords({ transportOptions: { resultChordOrdered: false } })
+    await store.open(ofTwo())
     await store.onChordPartReturn(part('b', 1))
     await store.onChordPartReturn(part('b', 1, 'again'))
     expect(await redis.lrange(key('.j'), 0, -1)).to.deep.equal([
@@ -109,15 +110,15 @@ describe('chords on Redis', () => {
   })
 
   it('lives for ever when results do', async () => {
-    const store = groups({ resultExpires: 0 })
-    await store.setChordSize(id, 2)
+    const store = chords({ resultExpires: 0 })
+    await store.open(ofTwo())
     await store.onChordPartReturn(part('a', 0))
     for (const suffix of ['.s', '.j']) expect(await redis.ttl(key(suffix))).to.equal(-1)
   })
 
   it('is given to another when who had it has not ended it in time', async () => {
-    const store = groups()
-    await store.setChordSize(id, 2)
+    const store = chords()
+    await store.open(ofTwo())
     await store.onChordPartReturn(part('a', 0))
     await store.onChordPartReturn(part('b', 1))
     expect(await redis.ttl(key('.c'))).to.be.within(50, 60)

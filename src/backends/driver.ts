@@ -1,0 +1,34 @@
+/** The drivers of databases, which are optional: whoever keeps results there installs one. */
+
+import { ImproperlyConfigured } from '../errors.ts'
+
+/**
+ * Loads the first of some packages that is there.
+ *
+ * @throws ImproperlyConfigured when none is, with what to install
+ */
+export async function importDriver<T>(
+  backend: string,
+  packages: readonly [string, ...string[]],
+): Promise<{ readonly name: string; readonly module: T }> {
+  for (const name of packages) {
+    try {
+      return { name, module: (await import(name)) as T }
+    } catch (error) {
+      if (!isMissing(error, name)) throw error
+    }
+  }
+  const [first, ...others] = packages
+  const or = others.map((name) => ` (or ${name})`).join('')
+  throw new ImproperlyConfigured(
+    `the result backend ${backend} needs the package '${first}': npm install ${first}${or}`,
+  )
+}
+
+/** Whether the package itself is missing, not something that it needs. */
+function isMissing(error: unknown, name: string): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false
+  const { code, message } = error
+  const missing = code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_UNKNOWN_BUILTIN_MODULE'
+  return missing && message.includes(`'${name}'`)
+}

@@ -1,0 +1,88 @@
+/** Hears of results where nothing tells of them: looks again and again, for all who wait at once. */
+
+import type { CeleryError } from '../errors.ts'
+import type { ResultMeta } from '../../protocol/result.ts'
+import { PENDING, READY_STATES } from '../../protocol/states.ts'
+import type { Unsubscribe } from '../results/backend.ts'
+import { Waiters } from '../results/waiters.ts'
+
+export interface PollerOptions {
+  /** What is known of these tasks, in one round trip. */
+  readonly fetchMany: (taskIds: readonly string[]) => Promise<readonly ResultMeta[]>
+  /** Told when a look failed; the next one follows. An error that it returns ends all who wait. */
+  readonly onError: (error: unknown) => CeleryError | undefined
+}
+
+/** Milliseconds until the first look after somebody came, and at most between two. Celery's is 500 always. */
+const FIRST_MS = 20
+const MAX_MS = 500
+/** How many tasks one look asks for. */
+const MAX_BATCH = 1000
+
+/** The pause grows as long as nothing new is seen, and is short again for who comes. */
+export class Poller {
+  readonly #options: PollerOptions
+  readonly #waiters = new Waiters()
+  readonly #seen = new Map<string, string>()
+  #pauseMs = FIRST_MS
+  #timer: NodeJS.Timeout | undefined
+  #looking = false
+  #closed = false
+
+  constructor(options: PollerOptions) {
+    this.#options = options
+  }
+
+  subscribe(
+    taskId: string,
+    onMeta: (meta: ResultMeta) => void,
+    onEnd?: (reason: CeleryError) => void,
+  ): Unsubscribe {
+    const unsubscribe = this.#waiters.add(taskId, { onMeta, onEnd })
+    this.#pauseMs = FIRST_MS
+    this.#schedule(0)
+    return unsubscribe
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    this.#waiters.close()
+  }
+
+  #schedule(ms: number): void {
+    if (this.#closed || this.#looking) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => void this.#look(), ms)
+  }
+
+  async #look(): Promise<void> {
+    this.#looking = true
+    let news = false
+    try {
+      const taskIds = [...this.#waiters.ids()]
+      for (let from = 0; from < taskIds.length && !this.#closed; from += MAX_BATCH) {
+        const metas = await this.#options.fetchMany(taskIds.slice(from, from + MAX_BATCH))
+        for (const meta of metas) news = this.#tell(meta) || news
+      }
+    } catch (error) {
+      const end = this.#options.onError(error)
+      if (end !== undefined) this.#waiters.endAll(end)
+    }
+    this.#looking = false
+    this.#pauseMs = news ? FIRST_MS : Math.min(MAX_MS, this.#pauseMs * 1.5)
+    if (this.#waiters.size === 0) this.#seen.clear()
+    else this.#schedule(this.#pauseMs)
+  }
+
+  /** Whether it says something that was not said before. */
+  #tell(meta: ResultMeta): boolean {
+    const { taskId, status } = meta
+    if (status === PENDING || !this.#waiters.has(taskId)) return false
+    const said = READY_STATES.has(status) ? status : JSON.stringify([status, meta.result])
+    if (this.#seen.get(taskId) === said) return false
+    this.#seen.set(taskId, said)
+    this.#waiters.tell(meta)
+    return true
+  }
+}
