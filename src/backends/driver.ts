@@ -7,13 +7,13 @@ import { ImproperlyConfigured } from '../errors.ts'
  *
  * @throws ImproperlyConfigured when none is, with what to install
  */
-export async function importDriver<T>(
+export async function importDriver(
   backend: string,
   packages: readonly [string, ...string[]],
-): Promise<{ readonly name: string; readonly module: T }> {
+): Promise<{ readonly name: string; readonly module: unknown }> {
   for (const name of packages) {
     try {
-      return { name, module: (await import(name)) as T }
+      return { name, module: await import(name) }
     } catch (error) {
       if (!isMissing(error, name)) throw error
     }

@@ -88,6 +88,7 @@ describe('after a run', () => {
   })
 
   it('says that the body of a chord will not run where nothing counts, and stores the part all the same', async () => {
+    app.backend.capabilities = { persistent: false }
     await app.run({ task: 'ok', group: 'g', embed: { ...NO_EMBED, chord: signature('sum') } })
     expect(app.backend.last.status).to.equal('SUCCESS')
     expect(app.logged.join()).to.match(
@@ -96,6 +97,7 @@ describe('after a run', () => {
   })
 
   it('lets nobody forge a log line by an id or a name', async () => {
+    app.backend.capabilities = { persistent: false }
     app.task('onError', (..._facts: unknown[]) => {
       throw new Error('errback broke')
     })

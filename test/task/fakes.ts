@@ -71,7 +71,7 @@ export class FakeSender implements Sender {
 }
 
 export class FakeBackend implements ResultBackend {
-  readonly capabilities = { persistent: false }
+  capabilities = { persistent: true }
   readonly address = 'fake://'
   readonly stored: { meta: ResultMeta; options: StoreOptions }[] = []
   /** Refuses a meta, before it is kept. */
