@@ -48,6 +48,7 @@ export function withErrbacks(
   return withPart(guarded, 'body', guard(bodyOf(signature)))
 }
 
-function withPart(signature: SignatureDict, name: string, part: unknown): SignatureDict {
+/** With another header, body or tasks. */
+export function withPart(signature: SignatureDict, name: string, part: unknown): SignatureDict {
   return { ...signature, kwargs: { ...signature.kwargs, [name]: part } }
 }

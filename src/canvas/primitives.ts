@@ -29,6 +29,13 @@ export function tasksOf(signature: SignatureDict): readonly SignatureDict[] {
   return tasks as readonly SignatureDict[]
 }
 
+/** A group of one is its task; everything else is itself. @see celery 5.6, canvas.py, `maybe_unroll_group` */
+export function only(signature: SignatureDict): SignatureDict {
+  if (signature.subtask_type !== 'group') return signature
+  const [first, ...more] = tasksOf(signature)
+  return first === undefined || more.length > 0 ? signature : first
+}
+
 /**
  * The header of a chord as the group that it is: on the wire it is a list, or, once it is frozen, a
  * group. A chain is taken for the list of its tasks.
