@@ -23,6 +23,8 @@ const CHAPTERS: readonly (readonly [prefix: string, title: string])[] = [
   ['event_', 'Events'],
   ['control_', 'Remote control'],
   ['redis_', 'Redis as a result backend'],
+  ['database_', 'Databases as a result backend'],
+  ['cache_', 'Caches as a result backend'],
   ['security_', 'Security'],
   ['', 'General'],
 ]

@@ -29,6 +29,7 @@ export function openAppBackend(app: BackendApp): ResultBackend {
     resultSerializer: conf.resultSerializer,
     accept: codec.serializers.contentTypes(conf.resultAcceptContent),
     resultExpires: conf.resultExpires,
+    resultExtended: conf.resultExtended,
     transportOptions: conf.resultBackendTransportOptions,
     redis: {
       socketTimeout: conf.redisSocketTimeout ?? undefined,
@@ -36,6 +37,15 @@ export function openAppBackend(app: BackendApp): ResultBackend {
       clientName: conf.redisClientName ?? undefined,
       tls: tls === null ? undefined : tlsOptions(tls),
     },
+    database: {
+      url: conf.databaseUrl ?? undefined,
+      engineOptions: conf.databaseEngineOptions ?? {},
+      shortLivedSessions: conf.databaseShortLivedSessions,
+      tableSchemas: conf.databaseTableSchemas ?? {},
+      tableNames: conf.databaseTableNames ?? {},
+      createTablesAtSetup: conf.databaseCreateTablesAtSetup,
+    },
+    cache: { backend: conf.cacheBackend ?? undefined, options: conf.cacheBackendOptions },
     rpc: {
       oid,
       connection: () => app.connectionForRead(),

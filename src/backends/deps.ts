@@ -31,6 +31,30 @@ export interface RpcDeps {
   readonly persistent: boolean
 }
 
+/** Celery's `database_*` settings. */
+export interface DatabaseSettings {
+  /** Where `db://` is when its URL does not say. @see celery 5.6, `database_url` */
+  readonly url: string | undefined
+  /** Names as they were given. @see celery 5.6, `database_engine_options` */
+  readonly engineOptions: Readonly<Record<string, unknown>>
+  /** @see celery 5.6, `database_short_lived_sessions` */
+  readonly shortLivedSessions: boolean
+  /** `task` and `group`. @see celery 5.6, `database_table_schemas` */
+  readonly tableSchemas: Readonly<Record<string, unknown>>
+  /** `task` and `group`. @see celery 5.6, `database_table_names` */
+  readonly tableNames: Readonly<Record<string, unknown>>
+  /** @see celery 5.6, `database_create_tables_at_setup` */
+  readonly createTablesAtSetup: boolean
+}
+
+/** Celery's `cache_*` settings. */
+export interface CacheSettings {
+  /** Where `cache` is when its URL does not say. @see celery 5.6, `cache_backend` */
+  readonly backend: string | undefined
+  /** @see celery 5.6, `cache_backend_options` */
+  readonly options: Readonly<Record<string, unknown>>
+}
+
 export interface BackendDeps {
   readonly codec: Codec
   /** The name of a registered serializer. @see celery 5.6, `result_serializer` */
@@ -39,9 +63,13 @@ export interface BackendDeps {
   readonly accept: ReadonlySet<string>
   /** Seconds until a stored result is gone; null and 0 are never. @see celery 5.6, `result_expires` */
   readonly resultExpires: number | null
+  /** Whether metas come with name, arguments and worker of their task. @see celery 5.6, `result_extended` */
+  readonly resultExtended: boolean
   /** Names in camelCase: `globalKeyprefix`, `retryPolicy`, `masterName`, `sentinelKwargs`. @see celery 5.6, `result_backend_transport_options` */
   readonly transportOptions: Readonly<Record<string, unknown>>
   readonly redis: RedisBackendSettings
+  readonly database: DatabaseSettings
+  readonly cache: CacheSettings
   readonly rpc: RpcDeps
   readonly log: Logger
 }

@@ -2,8 +2,10 @@
 
 import { ImproperlyConfigured } from '../errors.ts'
 import type { ResultBackend } from '../results/backend.ts'
+import { redactUrl } from '../runtime/url.ts'
 import type { BackendDeps } from './deps.ts'
 import { DisabledBackend } from './disabled.ts'
+import { LazyBackend } from './lazy.ts'
 import { MemoryBackend } from './memory.ts'
 import { RedisBackend } from './redis.ts'
 import { RpcBackend } from './rpc.ts'
@@ -11,13 +13,24 @@ import { RpcBackend } from './rpc.ts'
 export type { BackendDeps } from './deps.ts'
 
 type Open = (url: string, deps: BackendDeps) => ResultBackend
+type Load = (url: string, deps: BackendDeps) => Promise<ResultBackend>
+
+/** A backend whose code is loaded when it is used; whether it counts chords by itself is known before. */
+export function lazy({ chords }: { readonly chords: boolean }, load: Load): Open {
+  return (url, deps) =>
+    new LazyBackend({ address: redactUrl(url), chords, load: () => load(url, deps) })
+}
 
 const redis: Open = (url, deps) => new RedisBackend(url, deps)
 const rpc: Open = (_, deps) => new RpcBackend(deps)
 const memory: Open = (url, deps) => new MemoryBackend(url, deps)
 const disabled: Open = () => new DisabledBackend()
 
-/** @see celery 5.6, app/backends.py, `BACKEND_ALIASES` */
+/**
+ * By the whole scheme of the URL.
+ *
+ * @see celery 5.6, app/backends.py, `BACKEND_ALIASES`
+ */
 const BACKENDS: ReadonlyMap<string, Open> = new Map([
   ['redis', redis],
   ['rediss', redis],
@@ -29,6 +42,9 @@ const BACKENDS: ReadonlyMap<string, Open> = new Map([
   ['disabled', disabled],
 ])
 
+/** By what stands in the scheme before its plus: `db` is `db+postgresql`, too. */
+const FAMILIES: ReadonlyMap<string, Open> = new Map<string, Open>([])
+
 /**
  * The backend of a URL, or of a bare scheme such as `rpc`; nothing is opened yet.
  *
@@ -37,9 +53,10 @@ const BACKENDS: ReadonlyMap<string, Open> = new Map([
 export function openBackend(url: string | null | undefined, deps: BackendDeps): ResultBackend {
   if (url === null || url === undefined || url === '') return new DisabledBackend()
   const [scheme = ''] = url.split(':', 1)
-  const open = BACKENDS.get(scheme)
+  const [family = ''] = scheme.split('+', 1)
+  const open = BACKENDS.get(scheme) ?? FAMILIES.get(family)
   if (open !== undefined) return open(url, deps)
-  const known = [...BACKENDS.keys()].map((name) => `${name}://`).join(', ')
+  const known = [...BACKENDS.keys(), ...FAMILIES.keys()].map((name) => `${name}://`).join(', ')
   throw new ImproperlyConfigured(
     `no result backend for '${scheme}://': celeriac knows ${known}; for others, let Python workers keep the results`,
   )

@@ -438,6 +438,32 @@ export const SETTINGS = {
   /** A piece of the URL: write it into `result_backend`. */
   redis_password: { type: 'string', default: null, status: 'refused' },
 
+  /** Where a result backend `db` is, when its URL does not say: as `db+…` without `db+`. */
+  database_url: { type: 'string', default: null, old: 'CELERY_RESULT_DBURI' },
+  /** Options of the driver, such as its TLS and the size of its pool. */
+  database_engine_options: { type: 'dict', default: null, old: 'CELERY_RESULT_ENGINE_OPTIONS' },
+  /** Open a connection for each piece of work, and keep none. */
+  database_short_lived_sessions: {
+    type: 'bool',
+    default: false,
+    old: 'CELERY_RESULT_DB_SHORT_LIVED_SESSIONS',
+  },
+  /** The schemas of the tables: `task`, `group`. */
+  database_table_schemas: { type: 'dict', default: null, old: 'DATABASE_TABLE_SCHEMAS' },
+  /** The names of the tables: `task`, `group`. */
+  database_table_names: { type: 'dict', default: null, old: 'CELERY_RESULT_DB_TABLENAMES' },
+  /** Make the tables when the backend starts, not when they are first needed. */
+  database_create_tables_at_setup: {
+    type: 'bool',
+    default: true,
+    old: 'DATABASE_CREATE_TABLES_AT_SETUP',
+  },
+
+  /** Where a result backend `cache` is, when its URL does not say: `memcached://…`, `memory://`. */
+  cache_backend: { type: 'string', default: null },
+  /** Options of the Memcached client. */
+  cache_backend_options: { type: 'dict', default: {} },
+
   /** Signed messages (`auth`) are not supported. */
   security_certificate: { type: 'string', default: null, status: 'refused' },
   /** Signed messages (`auth`) are not supported. */
@@ -463,11 +489,9 @@ export const SETTINGS = {
 export const FOREIGN_PREFIXES = [
   'arangodb_',
   'azureblockblob_',
-  'cache_',
   'cassandra_',
   'cosmosdbsql_',
   'couchbase_',
-  'database_',
   'dynamodb_',
   'elasticsearch_',
   'gcs_',

@@ -12,6 +12,7 @@ export function backendDeps(more: Partial<BackendDeps> = {}): BackendDeps {
     resultSerializer: 'json',
     accept: codec.serializers.contentTypes(['json', 'msgpack', 'yaml']),
     resultExpires: 86_400,
+    resultExtended: false,
     transportOptions: {},
     redis: {
       socketTimeout: 120,
@@ -19,6 +20,15 @@ export function backendDeps(more: Partial<BackendDeps> = {}): BackendDeps {
       clientName: undefined,
       tls: undefined,
     },
+    database: {
+      url: undefined,
+      engineOptions: {},
+      shortLivedSessions: false,
+      tableSchemas: {},
+      tableNames: {},
+      createTablesAtSetup: true,
+    },
+    cache: { backend: undefined, options: {} },
     rpc: {
       oid: 'nobody',
       connection: () => {
