@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,50 +15,69 @@ const GRACE_MS = 10_000
 /** What ends a run from outside, and the exit code that tells. */
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }
 
-const suites = process.argv.slice(2)
-if (suites.length === 0)
-  suites.push('test/**/*.test.ts', 'interop/**/*.test.ts', 'faults/**/*.test.ts')
+/** Suites that mostly wait for their servers run side by side; what measures time runs alone. */
+const ROUNDS = [['test/**/*.test.ts', 'interop/**/*.test.ts'], ['faults/**/*.test.ts']]
+
+const given = process.argv.slice(2)
+const rounds = given.length === 0 ? ROUNDS : given.map((spec) => [spec])
 
 installPackages()
-installServices({ python: suites.some((spec) => !spec.startsWith('test/')) })
+installServices({ python: rounds.flat().some((spec) => !spec.startsWith('test/')) })
 
 const dir = mkdtempSync(join(tmpdir(), 'celeriac-test-'))
 const total = { passed: 0, failed: 0, skipped: 0 }
-for (const [n, spec] of suites.entries()) add(await runSuite(spec, join(dir, `${n}.json`)))
+const running = new Set()
+for (const signal of Object.keys(EXIT_CODES)) process.once(signal, () => void interrupt(signal))
+for (const round of rounds) await runRound(round)
 rmSync(dir, { recursive: true, force: true })
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
 process.exitCode = total.failed === 0 ? 0 : 1
 
-async function runSuite(spec, report) {
+/** The first suite is seen as it goes, each other one as a whole when those before it are over. */
+async function runRound(specs) {
+  const suites = specs.map((spec, n) => runSuite(spec, n === 0 ? undefined : join(dir, `${n}.log`)))
+  for (const suite of suites) {
+    const { counts, log } = await suite
+    if (log !== undefined) process.stdout.write(readFileSync(log))
+    add(counts)
+  }
+}
+
+async function runSuite(spec, log) {
   const mocha = join(root, 'node_modules', 'mocha', 'bin', 'mocha.js')
   const args = [mocha, '--spec', spec, '--reporter', join(root, 'test', 'support', 'reporter.ts')]
-  const end = await ended(
-    spawn(process.execPath, args, {
-      cwd: root,
-      stdio: ['ignore', 'inherit', 'inherit'],
-      // with its temporary files in one place, so that nothing of them stays
-      env: { ...process.env, TMPDIR: dir, CELERIAC_TEST_REPORT: report },
-      // a group of its own, for mocha is two processes
-      detached: true,
-    }),
-  )
+  const report = join(mkdtempSync(join(dir, 'suite-')), 'report.json')
+  const output = log === undefined ? 'inherit' : openSync(log, 'w')
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    stdio: ['ignore', output, output],
+    // with its temporary files in one place, so that nothing of them stays
+    env: { ...process.env, TMPDIR: dir, CELERIAC_TEST_REPORT: report },
+    // a group of its own, for mocha is two processes
+    detached: true,
+  })
+  running.add(child)
+  const end = await ended(child)
+  running.delete(child)
   const counts = read(report)
-  if (counts && (end === 0 || counts.failed > 0)) return counts
+  if (counts && (end === 0 || counts.failed > 0)) return { counts, log }
   console.error(`${spec} did not come to its end: ${end}`)
-  return { passed: 0, skipped: 0, ...counts, failed: 1 }
+  return { counts: { passed: 0, skipped: 0, ...counts, failed: 1 }, log }
 }
 
 /** How a suite ended: its exit code, its signal, or why it could not start. */
 async function ended(child) {
-  const interrupt = (signal) => void stop(child).then(() => process.exit(EXIT_CODES[signal]))
-  for (const signal of Object.keys(EXIT_CODES)) process.once(signal, interrupt)
   const end = await Promise.race([
     once(child, 'exit').then(([code, signal]) => code ?? signal, String),
     sleep(SUITE_LIMIT_MS, `it took longer than ${SUITE_LIMIT_MS / 1000} s`, { ref: false }),
   ])
   await stop(child)
-  for (const signal of Object.keys(EXIT_CODES)) process.off(signal, interrupt)
   return end
+}
+
+async function interrupt(signal) {
+  await Promise.all([...running].map((child) => stop(child)))
+  process.exit(EXIT_CODES[signal])
 }
 
 /** Ends what is left of a suite: in order, or by force. */
