@@ -29,6 +29,6 @@ export async function importDriver(
 function isMissing(error: unknown, name: string): boolean {
   if (!(error instanceof Error) || !('code' in error)) return false
   const { code, message } = error
-  const missing = code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_UNKNOWN_BUILTIN_MODULE'
-  return missing && message.includes(`'${name}'`)
+  if (code === 'ERR_UNKNOWN_BUILTIN_MODULE') return message.endsWith(` ${name}`)
+  return code === 'ERR_MODULE_NOT_FOUND' && message.includes(`'${name}'`)
 }

@@ -6,6 +6,9 @@ import { until } from './until.ts'
 export interface ProcessOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** The user that it runs as. */
+  readonly uid?: number
+  readonly gid?: number
 }
 
 /** The most that is kept of what a process says, in characters. */
@@ -24,7 +27,7 @@ export class Process {
   constructor(command: string, args: readonly string[], options: ProcessOptions = {}) {
     this.#name = `${command} ${args.join(' ')}`
     this.#child = spawn(command, args, {
-      cwd: options.cwd,
+      ...options,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,

@@ -1,18 +1,25 @@
 /** The real servers that tests run against: taken from the environment, else private ones, started lazily. */
 
+import { createMysqlDatabase, startMariadb } from './mariadb.ts'
+import { createPostgresDatabase, startPostgres } from './postgres.ts'
 import { killAll } from './process.ts'
 import { startRabbitmq, type RabbitmqServer } from './rabbitmq.ts'
 import { startRedis, type RedisServer } from './redis.ts'
-import { stopServers } from './server.ts'
+import { stopServers, type Server } from './server.ts'
 
+export { startMariadb } from './mariadb.ts'
+export { startPostgres } from './postgres.ts'
 export { startRabbitmq, type RabbitmqServer } from './rabbitmq.ts'
 export { startRedis, type RedisServer } from './redis.ts'
 export type { Server } from './server.ts'
 
 let redis: Promise<RedisServer> | undefined
 let rabbitmq: Promise<RabbitmqServer> | undefined
+let postgres: Promise<Server> | undefined
+let mariadb: Promise<Server> | undefined
 let databases = 0
 let vhosts = 0
+let schemas = 0
 
 /**
  * The URL of an empty Redis database that nobody else uses. `CELERIAC_TEST_REDIS_URL` names a server
@@ -35,10 +42,33 @@ export async function amqpUrl(): Promise<string> {
   return server.vhostUrl((vhosts += 1))
 }
 
+/**
+ * The URL of an empty PostgreSQL database that nobody else uses, on a server of the tests or on the
+ * one that `CELERIAC_TEST_POSTGRES_URL` names.
+ */
+export async function postgresUrl(): Promise<string> {
+  const given = process.env['CELERIAC_TEST_POSTGRES_URL']
+  if (!given) postgres ??= startPostgres()
+  return createPostgresDatabase(given || ((await postgres)?.url ?? ''), schemaName())
+}
+
+/** The same on MariaDB, or on what `CELERIAC_TEST_MYSQL_URL` names. */
+export async function mysqlUrl(): Promise<string> {
+  const given = process.env['CELERIAC_TEST_MYSQL_URL']
+  if (!given) mariadb ??= startMariadb()
+  return createMysqlDatabase(given || ((await mariadb)?.url ?? ''), schemaName())
+}
+
+/** A given server is not new: what was on it before keeps its name. */
+function schemaName(): string {
+  return `celeriac_${process.pid}_${Date.now().toString(36)}_${(schemas += 1)}`
+}
+
 /** Stops the servers, shared and private, and whatever else tests have started. */
 export async function stopServices(): Promise<void> {
-  await Promise.all([redis, rabbitmq].map((starting) => starting?.catch(() => undefined)))
-  redis = rabbitmq = undefined
+  const starting = [redis, rabbitmq, postgres, mariadb]
+  await Promise.all(starting.map((server) => server?.catch(() => undefined)))
+  redis = rabbitmq = postgres = mariadb = undefined
   await stopServers()
   await killAll()
 }
