@@ -29,7 +29,10 @@ export type { StandardSchema } from './task/standard-schema.ts'
 
 // calls, and those not yet made
 export type { CallOptions, Instant, Seconds, SignatureLike } from './task/sender.ts'
-export { chain, Signature, type SetOptions } from './task/signature.ts'
+export { chain, chord, group, type ChordCall } from './task/compose.ts'
+export type { Chunks } from './task/chunks.ts'
+export type { Group } from './task/fit.ts'
+export { Signature, type SetOptions } from './task/signature.ts'
 
 // results and states
 export {

@@ -14,8 +14,9 @@ import type {
 } from '../canvas/plan.ts'
 import { plan } from '../canvas/planner.ts'
 import { NotSupported } from '../errors.ts'
-import { AsyncResult } from '../results/async-result.ts'
+import { resultFromTuple, type AsyncResult } from '../results/async-result.ts'
 import type { ChordStore } from '../results/backend.ts'
+import type { ResultNode } from '../results/tree.ts'
 import { dateOf, secondsOf } from '../runtime/duration.ts'
 import { currentTask, inherit, noteChild } from './current.ts'
 import type { TaskHost } from './host.ts'
@@ -52,18 +53,18 @@ function shadowOf(
   return shadow ? { shadow } : {}
 }
 
-/** Plans a signature and sends it; the result is that of its last task. */
-export async function sendSignature<R>(
+/** Plans a signature and sends it; the result is that of its last task, of a group the group's. */
+export async function sendSignature<Res = AsyncResult>(
   host: TaskHost,
   signature: SignatureDict,
   given: Partial<Given> = {},
   signal?: AbortSignal,
-): Promise<AsyncResult<R>> {
+): Promise<Res> {
   const planned = planFor(host, signature, given)
   const [first] = await sendPlan(host, planned, signal)
-  if (first?.id === planned.result.id && planned.result.parent === null)
-    return first as AsyncResult<R>
-  return resultOf<R>(host, planned.result)
+  const { id, parent, members } = planned.result
+  if (first?.id === id && parent === null && members === undefined) return first as Res
+  return resultOf(host, planned.result) as Res
 }
 
 /** The same; gives the tuple of the result, as a task returns it. */
@@ -165,14 +166,24 @@ export function environmentOf(host: TaskHost): PlanEnvironment {
   return { nextId: newId, replyTo: host.oid, useLink: taskProtocol === 1, errbacksOnHeader }
 }
 
-/** A handle to a result to come, with its parents. */
-export function resultOf<R>(host: TaskHost, { id, parent }: PlannedResult): AsyncResult<R> {
+/** A handle to a result to come, with its parents: of a group a GroupResult, else an AsyncResult. */
+export function resultOf(host: TaskHost, planned: PlannedResult): ResultNode {
   const source = host.resultSource ?? {
     get backend() {
       return host.backend
     },
   }
-  return new AsyncResult<R>(id, source, parent === null ? {} : { parent: resultOf(host, parent) })
+  return resultFromTuple(tupleOf(planned), source)
+}
+
+/** What an empty group gives that belongs to no app. */
+export function nothingSent(): unknown {
+  const source = {
+    get backend(): never {
+      throw new NotSupported('the result of an empty group has no result backend')
+    },
+  }
+  return resultFromTuple([[newId(), null], []], source)
 }
 
 function tupleOf({ id, parent, members }: PlannedResult): ResultTuple {

@@ -1,16 +1,18 @@
 /** The handle to a call not yet made: complete it, set its options, link it, send it. */
 
 import type { WireOptions } from '../../protocol/call-options.ts'
-import { signature as makeSignature, type SignatureDict } from '../../protocol/signature.ts'
-import { merge, withLinks } from '../canvas/call.ts'
-import { unchain } from '../canvas/chain.ts'
+import type { SignatureDict } from '../../protocol/signature.ts'
+import { listOf, merge } from '../canvas/call.ts'
+import { withCallbacks, withErrbacks, withPart } from '../canvas/links.ts'
+import { pipe } from '../canvas/pipe.ts'
 import { freeze } from '../canvas/planner.ts'
+import { bodyOf, endsOf, headerOf, tasksOf } from '../canvas/primitives.ts'
 import { ImproperlyConfigured } from '../errors.ts'
 import type { AsyncResult } from '../results/async-result.ts'
-import type { EagerResult } from '../results/eager-result.ts'
 import { bindArguments } from './binding.ts'
-import { dictOf, environmentOf, resultOf, sendSignature, wireOf } from './dispatch.ts'
+import { dictOf, environmentOf, nothingSent, resultOf, sendSignature, wireOf } from './dispatch.ts'
 import { applySignature, type ApplyOptions } from './eager.ts'
+import type { Applied, Handle, Value } from './fit.ts'
 import type { TaskHost } from './host.ts'
 import type { CallOptions, SignatureLike } from './sender.ts'
 
@@ -21,25 +23,38 @@ export interface SetOptions extends Omit<CallOptions, 'kwargs' | 'signal'> {
 
 /**
  * `In` are the arguments that it still takes: those of the task, without the last ones, which it has
- * already. In a chain it is given the result of the one before.
+ * already. In a chain it is given the result of the one before. `R` is what the task gives, and `Res`
+ * the handle to it that sending gives: of a group a GroupResult.
  *
  * @see celery 5.6, canvas.py, `Signature`
  */
-export class Signature<In extends readonly unknown[] = readonly unknown[], R = unknown> {
+export class Signature<
+  In extends readonly unknown[] = readonly unknown[],
+  R = unknown,
+  Res = AsyncResult<R>,
+> {
   /** Only a type: keeps two signatures apart that take different arguments. */
   declare readonly '~in'?: (args: In) => void
   /** Only a type. */
   declare readonly '~out'?: R
-  readonly #host: TaskHost
+  /** Only a type. */
+  declare readonly '~handle'?: Res
+  readonly #host: TaskHost | undefined
   #dict: SignatureDict
 
-  constructor(host: TaskHost, dict: SignatureDict) {
+  /** @param host none for an empty group, which belongs to no app */
+  constructor(host: TaskHost | undefined, dict: SignatureDict) {
     this.#host = host
     this.#dict = dict
   }
 
   /** The task's name; `celery.chain` of a chain. */
   get task(): string {
+    return this.#dict.task
+  }
+
+  /** The same as {@link task}. */
+  get name(): string {
     return this.#dict.task
   }
 
@@ -56,42 +71,87 @@ export class Signature<In extends readonly unknown[] = readonly unknown[], R = u
     return this.#dict.options
   }
 
+  /** `chain`, `group` or `chord`; null for a task. */
+  get subtaskType(): string | null {
+    return this.#dict.subtask_type
+  }
+
   /** Whether the result of the one before is left out of its arguments. */
   get immutable(): boolean {
     return this.#dict.immutable
   }
 
-  /** The task's id, once it is frozen. */
+  /** The task's id, once it is frozen; of a group the group's, of a chord the header's. */
   get id(): string | undefined {
     const id = this.#dict.options['task_id']
     return typeof id === 'string' ? id : undefined
   }
 
-  /** Sets options, and gives itself. */
+  /** Copies of the tasks of a chain or a group, or of the header of a chord; of a task none. */
+  get tasks(): readonly Signature[] {
+    return partsOf(this.#dict).map((part) => new Signature(this.#host, part))
+  }
+
+  /** A copy of the body of a chord. */
+  get body(): Signature | undefined {
+    if (this.#dict.subtask_type !== 'chord') return undefined
+    return new Signature(this.#host, bodyOf(this.#dict))
+  }
+
+  /** How many tasks a group or a chain has, or a chord waits for; 1 for a task. Python's `len`. */
+  get size(): number {
+    const parts = partsOf(this.#dict)
+    if (this.#dict.subtask_type === 'chord') return parts.flatMap(endsOf).length
+    return this.#dict.subtask_type === null ? 1 : parts.length
+  }
+
+  /** Sets options, and gives itself. The members of a group become immutable, of a chord those of its header. */
   set({ immutable, ...options }: SetOptions): this {
-    this.#dict = {
-      ...this.#dict,
-      options: { ...this.#dict.options, ...wireOf(options) },
-      immutable: immutable ?? this.#dict.immutable,
-    }
+    const merged = { ...this.#dict.options, ...wireOf(options) }
+    const dict = immutable === undefined ? this.#dict : withImmutable(this.#dict, immutable)
+    this.#dict = { ...dict, options: merged }
     return this
   }
 
   /** A copy; with arguments before its own, and options over its own. */
-  clone(args: readonly unknown[] = [], options: CallOptions = {}): Signature<In, R> {
+  clone(args: readonly unknown[] = [], options: CallOptions = {}): Signature<In, R, Res> {
     const given = { args, kwargs: options.kwargs ?? {}, options: wireOf(options) }
-    return new Signature<In, R>(this.#host, merge(this.#dict, given))
+    return new Signature<In, R, Res>(this.#host, merge(this.#dict, given))
   }
 
-  /** Runs another with the result when this one succeeded; gives the other. */
+  /**
+   * A copy with other arguments, other keywords, or other options: each is put in the place of its
+   * own when it is given.
+   *
+   * @see celery 5.6, canvas.py, `Signature.replace`
+   */
+  replace(args?: readonly unknown[], options?: CallOptions): Signature<readonly unknown[], R, Res> {
+    const { kwargs = this.#dict.kwargs, ...others } = options ?? {}
+    const hasOptions = options !== undefined && (!('kwargs' in options) || !isEmpty(others))
+    return new Signature<readonly unknown[], R, Res>(this.#host, {
+      ...this.#dict,
+      args: args ?? this.#dict.args,
+      kwargs,
+      options: hasOptions ? wireOf(others) : this.#dict.options,
+    })
+  }
+
+  /**
+   * Runs another with the result when this one succeeded; gives the other. A chord gives it to its
+   * body; a group, which has no result of its own, to its first task, and without that one's result.
+   */
   link<S extends SignatureLike>(callback: S): S {
-    this.#dict = withLinks(this.#dict, 'link', dictOf(callback))
+    this.#dict = withCallbacks(this.#dict, [dictOf(callback)])
     return callback
   }
 
-  /** Runs another when this one failed; gives the other. */
+  /**
+   * Runs another when this one failed; gives the other. A group gives it to all of its tasks, a chord
+   * to its body, and to its header when `taskAllowErrorCbOnChordHeader` is set.
+   */
   linkError<S extends SignatureLike>(errback: S): S {
-    this.#dict = withLinks(this.#dict, 'link_error', dictOf(errback))
+    const environment = this.#host === undefined ? {} : environmentOf(this.#host)
+    this.#dict = withErrbacks(this.#dict, [dictOf(errback)], environment)
     return errback
   }
 
@@ -101,35 +161,53 @@ export class Signature<In extends readonly unknown[] = readonly unknown[], R = u
     return this
   }
 
-  /** Gives it its id, and the result that it will have when it is sent. */
-  freeze(taskId?: string): AsyncResult<R> {
-    const options = taskId === undefined ? {} : { taskId }
-    const frozen = freeze(this.#dict, environmentOf(this.#host), options)
-    this.#dict = frozen.signature
-    return resultOf<R>(this.#host, frozen.result)
+  /** This one, its callbacks, theirs, and so on. */
+  flattenLinks(): readonly Signature[] {
+    const links = listOf(this.#dict.options['link']) as readonly SignatureDict[]
+    const linked = links.flatMap((link) => new Signature(this.#host, link).flattenLinks())
+    return [this as unknown as Signature, ...linked]
   }
 
-  /** This, then another with the result of this one: Python's `|`. */
-  pipe<R2>(next: Signature<[R], R2>): Signature<In, R2> {
-    return chainOf(this.#host, [this, next])
+  /** Gives it its id, and the result that it will have when it is sent. */
+  freeze(taskId?: string): Res {
+    const options = taskId === undefined ? {} : { taskId }
+    const frozen = freeze(this.#dict, environmentOf(this.#owner), options)
+    this.#dict = frozen.signature
+    return resultOf(this.#owner, frozen.result) as Res
+  }
+
+  /**
+   * This, then another with the result of this one: Python's `|`. A group that something follows is
+   * the header of a chord.
+   */
+  pipe<R2, Res2>(next: Signature<[R], R2, Res2>): Signature<In, Value<R2, Res2>, Handle<R2, Res2>> {
+    const host = this.#host ?? next.#host
+    const options = host === undefined ? {} : environmentOf(host)
+    return new Signature(host, pipe(this.#dict, next.#dict, options))
   }
 
   /** Sends it. */
-  delay(...args: In): Promise<AsyncResult<R>> {
+  delay(...args: In): Promise<Res> {
     return this.applyAsync(args)
   }
 
-  /** Sends it, with arguments before its own, and options over its own. */
-  async applyAsync(args?: In, options: CallOptions = {}): Promise<AsyncResult<R>> {
+  /**
+   * Sends it, with arguments before its own, and options over its own. The handle is a GroupResult
+   * for a group and what ends in one, else an AsyncResult.
+   */
+  async applyAsync(args?: In, options: CallOptions = {}): Promise<Res> {
     const given = { args: args ?? [], kwargs: options.kwargs ?? {}, options: wireOf(options) }
+    if (this.#host === undefined) return nothingSent() as Res
     if (this.#dict.subtask_type === null) this.#check(merge(this.#dict, given))
-    else if (this.#host.conf.taskAlwaysEager) return this.apply(args, options)
-    return sendSignature<R>(this.#host, this.#dict, given, options.signal)
+    else if (this.#host.conf.taskAlwaysEager) return (await this.apply(args, options)) as Res
+    return sendSignature<Res>(this.#host, this.#dict, given, options.signal)
   }
 
   /** Runs it here and now. */
-  apply(args?: In, options: ApplyOptions = {}): Promise<EagerResult<R>> {
-    return applySignature<R>(this.#host, this.#dict, args ?? [], options)
+  async apply(args?: In, options: ApplyOptions = {}): Promise<Applied<R, Res>> {
+    if (this.#host === undefined) return nothingSent() as Applied<R, Res>
+    const result = await applySignature(this.#host, this.#dict, args ?? [], options)
+    return result as Applied<R, Res>
   }
 
   /** The plain data that goes on the wire. */
@@ -139,75 +217,38 @@ export class Signature<In extends readonly unknown[] = readonly unknown[], R = u
 
   /** As Celery does, only where the task is known here. @throws TypeError */
   #check({ task: name, args, kwargs }: SignatureDict): void {
-    const task = this.#host.tasks.get(name)
+    const task = this.#owner.tasks.get(name)
     if (task?.options.typing === true && task.takesRequest !== true)
       bindArguments(task, args, kwargs)
   }
 
+  /** @throws ImproperlyConfigured when it has none */
+  get #owner(): TaskHost {
+    if (this.#host !== undefined) return this.#host
+    throw new ImproperlyConfigured('an empty group belongs to no app: nothing can be sent with it')
+  }
+
   /** The app that it belongs to. */
-  static hostOf(signature: Signature<never>): TaskHost {
+  static hostOf(signature: Signature<never, unknown, unknown>): TaskHost | undefined {
     return signature.#host
   }
 }
 
-/** Any signature. */
-type Any = Signature<never>
-/** A signature that can be given a result of that type. */
-type After<T, R> = Signature<[T], R>
-
-/** One after another, each with the result of the one before. @see celery 5.6, canvas.py, `chain` */
-export function chain<In extends readonly unknown[], R>(a: Signature<In, R>): Signature<In, R>
-export function chain<In extends readonly unknown[], A, R>(
-  a: Signature<In, A>,
-  b: After<A, R>,
-): Signature<In, R>
-export function chain<In extends readonly unknown[], A, B, R>(
-  a: Signature<In, A>,
-  b: After<A, B>,
-  c: After<B, R>,
-): Signature<In, R>
-export function chain<In extends readonly unknown[], A, B, C, R>(
-  a: Signature<In, A>,
-  b: After<A, B>,
-  c: After<B, C>,
-  d: After<C, R>,
-): Signature<In, R>
-export function chain<In extends readonly unknown[], A, B, C, D, R>(
-  a: Signature<In, A>,
-  b: After<A, B>,
-  c: After<B, C>,
-  d: After<C, D>,
-  e: After<D, R>,
-): Signature<In, R>
-export function chain<In extends readonly unknown[], A, B, C, D, E, R>(
-  a: Signature<In, A>,
-  b: After<A, B>,
-  c: After<B, C>,
-  d: After<C, D>,
-  e: After<D, E>,
-  f: After<E, R>,
-): Signature<In, R>
-/** A list, such as one that was computed: what it gives and takes is not known. */
-export function chain(tasks: readonly Any[]): Signature
-export function chain(first: Any | readonly Any[], ...more: readonly Any[]): Signature {
-  const tasks = isList(first) ? first : [first, ...more]
-  const [head] = tasks
-  if (head === undefined) throw new ImproperlyConfigured('a chain needs at least one signature')
-  if (tasks.length === 1) return head as Signature
-  return chainOf(Signature.hostOf(head), tasks)
+function partsOf(dict: SignatureDict): readonly SignatureDict[] {
+  if (dict.subtask_type === 'chord') return tasksOf(headerOf(dict))
+  return dict.subtask_type === 'chain' || dict.subtask_type === 'group' ? tasksOf(dict) : []
 }
 
-function chainOf<In extends readonly unknown[], R>(
-  host: TaskHost,
-  signatures: readonly { toJSON(): SignatureDict }[],
-): Signature<In, R> {
-  const tasks = signatures.flatMap((signature) => unchain(signature.toJSON()))
-  return new Signature<In, R>(
-    host,
-    makeSignature('celery.chain', [], { tasks }, { subtask_type: 'chain' }),
-  )
+/** @see celery 5.6, canvas.py, `group.set_immutable` and `_chord.set_immutable` */
+function withImmutable(dict: SignatureDict, immutable: boolean): SignatureDict {
+  const parts = partsOf(dict).map((part) => withImmutable(part, immutable))
+  if (dict.subtask_type === 'group') return withPart(dict, 'tasks', parts)
+  if (dict.subtask_type !== 'chord') return { ...dict, immutable }
+  const { header } = dict.kwargs
+  const changed = Array.isArray(header) ? parts : withPart(headerOf(dict), 'tasks', parts)
+  return withPart(dict, 'header', changed)
 }
 
-function isList(value: Any | readonly Any[]): value is readonly Any[] {
-  return Array.isArray(value)
+function isEmpty(object: object): boolean {
+  return Object.keys(object).length === 0
 }

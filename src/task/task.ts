@@ -5,6 +5,7 @@ import { ImproperlyConfigured } from '../errors.ts'
 import type { AsyncResult } from '../results/async-result.ts'
 import type { EagerResult } from '../results/eager-result.ts'
 import { arityOf, bindArguments, type Arity } from './binding.ts'
+import { Chunks } from './chunks.ts'
 import type { TaskContext } from './context.ts'
 import { send, wireOf } from './dispatch.ts'
 import { applyTask, callTask, type ApplyOptions } from './eager.ts'
@@ -153,13 +154,18 @@ export class Task<A extends readonly unknown[] = readonly unknown[], R = unknown
   }
 
   /** One task that calls this one for each item. */
-  map(items: readonly A[0][]): Signature<readonly unknown[], R[]> {
+  map(items: Iterable<A[0]>): Signature<readonly unknown[], R[]> {
     return this.#each('celery.map', items)
   }
 
   /** One task that calls this one for each list of arguments. */
-  starmap(items: readonly A[]): Signature<readonly unknown[], R[]> {
+  starmap(items: Iterable<A>): Signature<readonly unknown[], R[]> {
     return this.#each('celery.starmap', items)
+  }
+
+  /** Tasks that each call this one for so many lists of arguments. */
+  chunks(items: Iterable<A>, size: number): Chunks<R> {
+    return new Chunks<R>(this.#host, makeSignature(this.name), items, size)
   }
 
   /** @throws ImproperlyConfigured for what the settings say of it */
@@ -184,8 +190,8 @@ export class Task<A extends readonly unknown[] = readonly unknown[], R = unknown
   }
 
   /** @see celery 5.6, canvas.py, `_basemap` */
-  #each(name: string, items: readonly unknown[]): Signature<readonly unknown[], R[]> {
-    const kwargs = { task: makeSignature(this.name), it: items }
+  #each(name: string, items: Iterable<unknown>): Signature<readonly unknown[], R[]> {
+    const kwargs = { task: makeSignature(this.name), it: [...items] }
     return new Signature(this.#host, makeSignature(name, [], kwargs, { immutable: true }))
   }
 }

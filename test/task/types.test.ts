@@ -3,7 +3,8 @@
 
 import type { AsyncResult } from '../../src/results/async-result.ts'
 import type { TaskContext } from '../../src/task/context.ts'
-import { chain, type Signature } from '../../src/task/signature.ts'
+import { chain } from '../../src/task/compose.ts'
+import type { Signature } from '../../src/task/signature.ts'
 import type { Task } from '../../src/task/task.ts'
 import { fixture } from './fakes.ts'
 

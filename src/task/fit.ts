@@ -1,0 +1,105 @@
+/** How signatures fit one another, for the compiler: what each takes, gives, and has for a handle. */
+
+import type { AsyncResult } from '../results/async-result.ts'
+import type { EagerResult } from '../results/eager-result.ts'
+import type { ResultNode } from '../results/tree.ts'
+import type { Signature } from './signature.ts'
+
+/** Any signature. */
+export type Any = Signature<never, unknown, unknown>
+
+/** In parallel: every member takes the same arguments, and the list of their results is the result. */
+export type Group<In extends readonly unknown[], Rs> = Signature<In, Rs, GroupResult<Rs>> & {
+  readonly subtaskType: 'group'
+}
+
+/** A group of one is its task wherever it is followed by nothing in a chain. @see celery 5.6, canvas.py, `maybe_unroll_group` */
+export type Value<R, Res> =
+  Res extends GroupResult<unknown> ? (R extends readonly [infer Only] ? Only : R) : R
+
+/** The handle to that. */
+export type Handle<R, Res> =
+  Res extends GroupResult<unknown>
+    ? R extends readonly [infer Only]
+      ? AsyncResult<Only>
+      : Res
+    : Res
+
+/** What `apply()` gives. */
+export type Applied<R, Res> = Res extends GroupResult<unknown> ? Res : EagerResult<R>
+
+/** What a signature gives to the next of a chain. */
+export type ValueOf<S> = S extends Signature<never, infer R, infer Res> ? Value<R, Res> : never
+export type HandleOf<S> = S extends Signature<never, infer R, infer Res> ? Handle<R, Res> : never
+
+/** What a signature still takes; of many, what all of them take. */
+export type InOf<S> = [S] extends [Signature<infer In, unknown, unknown>] ? In : never
+
+export type Last<T extends readonly unknown[]> = T extends readonly [...unknown[], infer L]
+  ? L
+  : T[number]
+
+/** Each takes the result of the one before. */
+export type Steps<T extends readonly unknown[]> = {
+  readonly [K in keyof T]: K extends keyof Before<T> ? Step<Before<T>[K]> : unknown
+}
+type Before<T extends readonly unknown[]> = T extends readonly [...infer Init, unknown]
+  ? [Start, ...Init]
+  : never
+type Step<Previous> = Previous extends Start
+  ? Any
+  : Signature<[ValueOf<Previous>], unknown, unknown>
+interface Start {
+  readonly '~start': true
+}
+
+/**
+ * The results of a group: groups in it are part of it, and a group of one that ends in a group is
+ * that group.
+ *
+ * @see celery 5.6, canvas.py, `group._prepared` and `group.apply_async`
+ */
+export type Results<T extends readonly unknown[]> = T extends readonly [infer Only]
+  ? Only extends Signature<never, infer R, infer Res>
+    ? Res extends GroupResult<unknown>
+      ? R
+      : [R]
+    : never
+  : Flat<T>
+type Flat<T extends readonly unknown[], Done extends readonly unknown[] = []> = T extends readonly [
+  infer S,
+  ...infer More,
+]
+  ? Flat<More, [...Done, ...Spread<S>]>
+  : T extends readonly []
+    ? Done
+    : OutOf<T[number]>[]
+type OutOf<S> = S extends Signature<never, infer R, unknown> ? R : never
+type Spread<S> =
+  S extends Signature<never, infer R, unknown>
+    ? S extends { readonly subtaskType: 'group' }
+      ? R extends readonly unknown[]
+        ? R
+        : [R]
+      : [R]
+    : never
+
+/** What all members of a group take. */
+export type Ins<
+  T extends readonly unknown[],
+  Done extends readonly unknown[] = readonly unknown[],
+> = T extends readonly [infer S, ...infer More]
+  ? Ins<More, Meet<InOf<S>, Done>>
+  : T extends readonly []
+    ? Done
+    : Meet<InOf<T[number]>, Done>
+type Meet<A, B> = (A extends B ? A : B extends A ? B : A & B) extends infer M extends
+  readonly unknown[]
+  ? M
+  : never
+
+/** Results of many. */
+export interface GroupResult<R> extends ResultNode {
+  readonly results: readonly ResultNode[]
+  get(): Promise<R>
+}
