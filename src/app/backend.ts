@@ -31,6 +31,12 @@ export function openAppBackend(app: BackendApp): ResultBackend {
     resultExpires: conf.resultExpires,
     resultExtended: conf.resultExtended,
     transportOptions: conf.resultBackendTransportOptions,
+    retry: {
+      always: conf.resultBackendAlwaysRetry,
+      maxRetries: conf.resultBackendMaxRetries,
+      baseSleepMs: conf.resultBackendBaseSleepBetweenRetriesMs,
+      maxSleepMs: conf.resultBackendMaxSleepBetweenRetriesMs,
+    },
     redis: {
       socketTimeout: conf.redisSocketTimeout ?? undefined,
       socketConnectTimeout: conf.redisSocketConnectTimeout ?? undefined,

@@ -292,7 +292,7 @@ export class Celery implements TaskHost, AsyncDisposable {
 
 const IN_USE = [
   [/^broker_/, 'broker'],
-  [/^(result_|redis_)/, 'backend'],
+  [/^(result_|redis_|database_|cache_)/, 'backend'],
   [/^limits$/, 'codec'],
   [/^control_/, 'control'],
 ] as const

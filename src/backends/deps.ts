@@ -5,7 +5,7 @@ import type { Codec } from '../../protocol/codec.ts'
 import type { Connection } from '../messaging/connection.ts'
 import type { Producer } from '../messaging/producer.ts'
 import type { Logger } from '../runtime/log.ts'
-import type { RetryPolicy } from '../runtime/retry.ts'
+import type { Backoff, RetryPolicy } from '../runtime/retry.ts'
 
 /** Celery's `redis_*` settings. Seconds throughout. */
 export interface RedisBackendSettings {
@@ -55,6 +55,18 @@ export interface CacheSettings {
   readonly options: Readonly<Record<string, unknown>>
 }
 
+/** Celery's `result_backend_*` settings of retries. */
+export interface RetrySettings {
+  /** Whether it goes on when the policy is used up. @see celery 5.6, `result_backend_always_retry` */
+  readonly always: boolean
+  /** How many times then; null is without end. @see celery 5.6, `result_backend_max_retries` */
+  readonly maxRetries: number | null
+  /** @see celery 5.6, `result_backend_base_sleep_between_retries_ms` */
+  readonly baseSleepMs: number
+  /** @see celery 5.6, `result_backend_max_sleep_between_retries_ms` */
+  readonly maxSleepMs: number
+}
+
 export interface BackendDeps {
   readonly codec: Codec
   /** The name of a registered serializer. @see celery 5.6, `result_serializer` */
@@ -67,6 +79,7 @@ export interface BackendDeps {
   readonly resultExtended: boolean
   /** Names in camelCase: `globalKeyprefix`, `retryPolicy`, `masterName`, `sentinelKwargs`. @see celery 5.6, `result_backend_transport_options` */
   readonly transportOptions: Readonly<Record<string, unknown>>
+  readonly retry: RetrySettings
   readonly redis: RedisBackendSettings
   readonly database: DatabaseSettings
   readonly cache: CacheSettings
@@ -82,8 +95,27 @@ const RETRY_POLICY: RetryPolicy = {
   intervalMax: 1,
 }
 
-/** Celery's policy for results, with what `retryPolicy` of the transport options says otherwise. */
-export function retryPolicy(deps: BackendDeps): RetryPolicy {
-  const given = deps.transportOptions['retryPolicy']
-  return typeof given === 'object' && given !== null ? { ...RETRY_POLICY, ...given } : RETRY_POLICY
+/**
+ * Celery's policy for results, with what `retryPolicy` of the transport options says otherwise, and then
+ * with `result_backend_always_retry` more and more slowly.
+ *
+ * @see celery 5.6, backends/base.py, `Backend.store_result`
+ */
+export function retryPolicy({ transportOptions, retry }: BackendDeps): Backoff {
+  const given = transportOptions['retryPolicy']
+  const policy: RetryPolicy = isRecord(given) ? { ...RETRY_POLICY, ...given } : RETRY_POLICY
+  const { maxRetries } = policy
+  if (!retry.always || maxRetries === null) return policy
+  return {
+    ...policy,
+    maxRetries: retry.maxRetries === null ? null : maxRetries + Math.trunc(retry.maxRetries),
+    intervalOf: (retries) =>
+      retries < maxRetries
+        ? Math.min(policy.intervalStart + policy.intervalStep * retries, policy.intervalMax)
+        : Math.min(retry.maxSleepMs, retry.baseSleepMs * 2 ** (retries - maxRetries + 1)) / 1000,
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }

@@ -2,6 +2,7 @@
 
 import { ImproperlyConfigured } from '../errors.ts'
 import type { ResultBackend } from '../results/backend.ts'
+import { hint } from '../runtime/nearest.ts'
 import { redactUrl } from '../runtime/url.ts'
 import type { BackendDeps } from './deps.ts'
 import { DisabledBackend } from './disabled.ts'
@@ -16,7 +17,7 @@ type Open = (url: string, deps: BackendDeps) => ResultBackend
 type Load = (url: string, deps: BackendDeps) => Promise<ResultBackend>
 
 /** A backend whose code is loaded when it is used; whether it counts chords by itself is known before. */
-export function lazy({ chords }: { readonly chords: boolean }, load: Load): Open {
+function lazy({ chords }: { readonly chords: boolean }, load: Load): Open {
   return (url, deps) =>
     new LazyBackend({ address: redactUrl(url), chords, load: () => load(url, deps) })
 }
@@ -25,6 +26,10 @@ const redis: Open = (url, deps) => new RedisBackend(url, deps)
 const rpc: Open = (_, deps) => new RpcBackend(deps)
 const memory: Open = (url, deps) => new MemoryBackend(url, deps)
 const disabled: Open = () => new DisabledBackend()
+const file = lazy({ chords: false }, async (url, deps) => {
+  const { FileBackend } = await import('./file.ts')
+  return new FileBackend(url, deps)
+})
 
 /**
  * By the whole scheme of the URL.
@@ -39,11 +44,29 @@ const BACKENDS: ReadonlyMap<string, Open> = new Map([
   ['rpc', rpc],
   ['memory', memory],
   ['cache+memory', memory],
+  ['file', file],
   ['disabled', disabled],
 ])
 
 /** By what stands in the scheme before its plus: `db` is `db+postgresql`, too. */
 const FAMILIES: ReadonlyMap<string, Open> = new Map<string, Open>([])
+
+/** What else Celery knows; its own names, so that the error can tell them from a slip of the pen. */
+const UNSUPPORTED: ReadonlySet<string> = new Set([
+  'arangodb',
+  'azureblockblob',
+  'cassandra',
+  'consul',
+  'cosmosdbsql',
+  'couchbase',
+  'couchdb',
+  'dynamodb',
+  'elasticsearch',
+  'gs',
+  'mongodb',
+  'riak',
+  's3',
+])
 
 /**
  * The backend of a URL, or of a bare scheme such as `rpc`; nothing is opened yet.
@@ -56,8 +79,18 @@ export function openBackend(url: string | null | undefined, deps: BackendDeps): 
   const [family = ''] = scheme.split('+', 1)
   const open = BACKENDS.get(scheme) ?? FAMILIES.get(family)
   if (open !== undefined) return open(url, deps)
-  const known = [...BACKENDS.keys(), ...FAMILIES.keys()].map((name) => `${name}://`).join(', ')
-  throw new ImproperlyConfigured(
-    `no result backend for '${scheme}://': celeriac knows ${known}; for others, let Python workers keep the results`,
+  throw new ImproperlyConfigured(unknown(scheme, family))
+}
+
+function unknown(scheme: string, family: string): string {
+  const names = [...new Set([...BACKENDS.keys(), ...FAMILIES.keys()])]
+  const known = names.map((name) => `${name}://`).join(', ')
+  const what = UNSUPPORTED.has(family)
+    ? `Celery's result backend '${scheme}://' is not one of celeriac's`
+    : `no result backend for '${scheme}://'${hint(scheme, names)}`
+  return (
+    `${what}: celeriac knows ${known}. ` +
+    'For another, give all sides one of these, or have the tasks whose results you need run by Python workers, ' +
+    "with ignoreResult for celeriac's"
   )
 }

@@ -6,9 +6,15 @@ import { PENDING, READY_STATES } from '../../protocol/states.ts'
 import type { Unsubscribe } from '../results/backend.ts'
 import { Waiters } from '../results/waiters.ts'
 
+/** What can never be read of a task. */
+export interface FailedLook {
+  readonly taskId: string
+  readonly error: CeleryError
+}
+
 export interface PollerOptions {
   /** What is known of these tasks, in one round trip. */
-  readonly fetchMany: (taskIds: readonly string[]) => Promise<readonly ResultMeta[]>
+  readonly fetchMany: (taskIds: readonly string[]) => Promise<readonly (ResultMeta | FailedLook)[]>
   /** Told when a look failed; the next one follows. An error that it returns ends all who wait. */
   readonly onError: (error: unknown) => CeleryError | undefined
 }
@@ -76,7 +82,11 @@ export class Poller {
   }
 
   /** Whether it says something that was not said before. */
-  #tell(meta: ResultMeta): boolean {
+  #tell(meta: ResultMeta | FailedLook): boolean {
+    if ('error' in meta) {
+      this.#waiters.end(meta.taskId, meta.error)
+      return false
+    }
     const { taskId, status } = meta
     if (status === PENDING || !this.#waiters.has(taskId)) return false
     const said = READY_STATES.has(status) ? status : JSON.stringify([status, meta.result])

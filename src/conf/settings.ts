@@ -245,14 +245,17 @@ export const SETTINGS = {
   result_chord_retry_interval: { type: 'seconds', default: 1 },
   /** Seconds to collect the results of a chord's header. */
   result_chord_join_timeout: { type: 'seconds', default: 3 },
-  /** Try again when the backend fails; ours always does, as `retry_policy` of its options says. */
-  result_backend_always_retry: { type: 'bool', default: false, status: 'foreign' },
-  /** How often; null is without end. */
-  result_backend_max_retries: { type: 'float', default: null, status: 'foreign' },
-  /** Milliseconds before the first time. */
-  result_backend_base_sleep_between_retries_ms: { type: 'int', default: 10, status: 'foreign' },
+  /**
+   * Go on when a result could not be stored in spite of `retry_policy` in the backend's options, more
+   * and more slowly.
+   */
+  result_backend_always_retry: { type: 'bool', default: false },
+  /** How many times then; null is without end. */
+  result_backend_max_retries: { type: 'float', default: null },
+  /** Milliseconds before the first of them, doubled before each other. */
+  result_backend_base_sleep_between_retries_ms: { type: 'int', default: 10 },
   /** The most milliseconds between two. */
-  result_backend_max_sleep_between_retries_ms: { type: 'int', default: 10_000, status: 'foreign' },
+  result_backend_max_sleep_between_retries_ms: { type: 'int', default: 10_000 },
   /** Defined by Celery, but never applied. */
   result_compression: { type: 'string', default: null, status: 'foreign' },
   /** Defined by Celery, but never applied. */

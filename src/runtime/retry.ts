@@ -14,13 +14,21 @@ export interface RetryPolicy {
   readonly intervalMax: number
 }
 
+/** A policy whose waits are no straight line. */
+export interface Backoff extends RetryPolicy {
+  /** Seconds before retry number `retries` (0 first). @default as the policy says */
+  readonly intervalOf?: (retries: number) => number
+}
+
 /** Seconds to wait before retry number `retries` (0 first), shortened by up to a quarter at random. */
 export function interval(
-  policy: RetryPolicy,
+  policy: Backoff,
   retries: number,
   random: () => number = Math.random,
 ): number {
-  const seconds = Math.min(policy.intervalStart + policy.intervalStep * retries, policy.intervalMax)
+  const { intervalStart, intervalStep, intervalMax, intervalOf } = policy
+  const seconds =
+    intervalOf?.(retries) ?? Math.min(intervalStart + intervalStep * retries, intervalMax)
   return seconds * (1 - random() / 4)
 }
 

@@ -6,6 +6,26 @@ import type { ChordPart, ResultTuple } from '../../protocol/result.ts'
 import type { ChordStore, GroupStore, ResultBackend } from '../../src/results/backend.ts'
 import { exception } from '../support/backend.ts'
 
+/** What every backend must do with groups. `open` gives another backend on the same store each time. */
+export function groupStoreContract(open: () => Promise<ResultBackend>): void {
+  it('keeps a group, with its parents and the groups in it, and forgets it', async () => {
+    const [one, other] = await Promise.all([open(), open()])
+    const id = randomUUID()
+    const inner: ResultTuple = [['inner', null], [[['b', null], null]]]
+    const group: ResultTuple = [
+      [id, [['before', null], null]],
+      [[['a', null], null], inner],
+    ]
+    expect(await other.groups.restore(id)).to.equal(undefined)
+    await one.groups.save(group)
+    expect(await other.groups.restore(id)).to.deep.equal(group)
+    await other.groups.forget(id)
+    await other.groups.forget(id)
+    expect(await one.groups.restore(id)).to.equal(undefined)
+    await Promise.all([one.close(), other.close()])
+  })
+}
+
 /** `open` gives another backend on the same store each time. */
 export function groupContract(open: () => Promise<ResultBackend>): void {
   describe('as every backend that counts', () => {

@@ -14,6 +14,7 @@ export function backendDeps(more: Partial<BackendDeps> = {}): BackendDeps {
     resultExpires: 86_400,
     resultExtended: false,
     transportOptions: {},
+    retry: { always: false, maxRetries: null, baseSleepMs: 10, maxSleepMs: 10_000 },
     redis: {
       socketTimeout: 120,
       socketConnectTimeout: undefined,

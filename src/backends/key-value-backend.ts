@@ -1,0 +1,224 @@
+/** Results in any store of bytes by key that tells nobody of news: who waits looks again and again. */
+
+import { decodeGroupMeta, encodeGroupMeta, type ResultMeta } from '../../protocol/result.ts'
+import { SUCCESS } from '../../protocol/states.ts'
+import { BackendError, CeleryError } from '../errors.ts'
+import type {
+  BackendCapabilities,
+  GroupStore,
+  ResultBackend,
+  Unsubscribe,
+} from '../results/backend.ts'
+import { delay, interval, type RetryPolicy } from '../runtime/retry.ts'
+import { retryPolicy, type BackendDeps } from './deps.ts'
+import { keyValue, pendingMeta, unreadable, type KeyValue } from './key-value.ts'
+import { Poller, type FailedLook } from './poller.ts'
+
+/** Where the bytes are. What it throws is a CeleryError, which says whether trying again can help. */
+export interface ByteStore {
+  /** The address without a password. */
+  readonly address: string
+  start(): Promise<void>
+  close(): Promise<void>
+  /** In the order of the keys; undefined of what is not there. */
+  getMany(keys: readonly string[]): Promise<readonly (Buffer | undefined)[]>
+  set(key: string, value: Buffer): Promise<void>
+  /** What is not there is deleted already. */
+  delete(key: string): Promise<void>
+  /** @throws CeleryError for an id that cannot be part of a key */
+  check(id: string): void
+}
+
+/** Who asks for a state wants an answer, or an error, soon. */
+const READ_POLICY: RetryPolicy = {
+  maxRetries: 3,
+  intervalStart: 0,
+  intervalStep: 0.2,
+  intervalMax: 0.2,
+}
+/** How often, and after how many seconds, what cannot be read is read again: it may be just being written. */
+const REREADS = 5
+const REREAD_SECONDS = 0.02
+
+/** @see celery 5.6, backends/base.py, `KeyValueStoreBackend` */
+export class KeyValueBackend implements ResultBackend {
+  readonly capabilities: BackendCapabilities = { persistent: true }
+  readonly groups: GroupStore
+  protected readonly keyValue: KeyValue
+  readonly #store: ByteStore
+  readonly #policy: RetryPolicy
+  readonly #poller: Poller
+  readonly #closing = new AbortController()
+  /** What is being stored of a task, so that its states are stored in their order. */
+  readonly #storing = new Map<string, Promise<void>>()
+
+  constructor(store: ByteStore, deps: BackendDeps) {
+    this.#store = store
+    this.keyValue = keyValue(deps)
+    this.#policy = retryPolicy(deps)
+    this.groups = {
+      save: (group) => this.#save(group[0][0], encodeGroupMeta(group)),
+      restore: async (groupId) => {
+        const [raw] = await this.read([this.keyValue.keys.group(this.#checked(groupId))])
+        return raw === undefined ? undefined : decodeGroupMeta(this.keyValue.loads(raw))
+      },
+      forget: (groupId) => this.remove(this.keyValue.keys.group(this.#checked(groupId))),
+    }
+    this.#poller = new Poller({
+      fetchMany: (taskIds) => this.#look(taskIds),
+      onError: (error) => this.#onLookFailed(error, deps),
+    })
+  }
+
+  get address(): string {
+    return this.#store.address
+  }
+
+  async start(): Promise<void> {
+    await this.#store.start()
+  }
+
+  async close(): Promise<void> {
+    this.#poller.close()
+    await Promise.allSettled(this.#storing.values())
+    this.#closing.abort()
+    await this.#store.close()
+  }
+
+  /** @see celery 5.6, backends/base.py, `_store_result`: a stored SUCCESS is not overwritten */
+  async store(meta: ResultMeta): Promise<void> {
+    const { taskId } = meta
+    const key = this.keyValue.keys.task(this.#checked(taskId))
+    const value = this.keyValue.encode(meta)
+    const before = this.#storing.get(taskId) ?? Promise.resolve()
+    const stored = before
+      .catch(() => {})
+      .then(() => this.retry(() => this.#storeUnlessSuccess(taskId, key, value)))
+    this.#storing.set(taskId, stored)
+    await stored.finally(() => {
+      if (this.#storing.get(taskId) === stored) this.#storing.delete(taskId)
+    })
+  }
+
+  async fetch(taskId: string): Promise<ResultMeta> {
+    const [meta = pendingMeta(taskId)] = await this.fetchMany([taskId])
+    return meta
+  }
+
+  async fetchMany(taskIds: readonly string[]): Promise<readonly ResultMeta[]> {
+    const looks = await this.retry(() => this.#look(taskIds), READ_POLICY)
+    return looks.map((look) => {
+      if ('error' in look) throw look.error
+      return look
+    })
+  }
+
+  subscribe(
+    taskId: string,
+    onMeta: (meta: ResultMeta) => void,
+    onEnd?: (reason: CeleryError) => void,
+  ): Unsubscribe {
+    return this.#poller.subscribe(taskId, onMeta, onEnd)
+  }
+
+  async onTaskCall(): Promise<void> {}
+
+  async forget(taskId: string): Promise<void> {
+    await this.remove(this.keyValue.keys.task(this.#checked(taskId)))
+  }
+
+  protected read(keys: readonly string[]): Promise<readonly (Buffer | undefined)[]> {
+    return this.retry(() => this.#store.getMany(keys), READ_POLICY)
+  }
+
+  protected remove(key: string): Promise<void> {
+    return this.retry(() => this.#store.delete(key))
+  }
+
+  /** Does a piece of work again and again, by the policy, as long as that can help. */
+  protected async retry<T>(work: () => Promise<T>, policy: RetryPolicy = this.#policy): Promise<T> {
+    for (let retries = 0; ; retries += 1) {
+      try {
+        return await work()
+      } catch (error) {
+        const enough = policy.maxRetries !== null && retries >= policy.maxRetries
+        if (enough || !isTransient(error) || this.#closing.signal.aborted) throw error
+        await delay(interval(policy, retries), this.#closing.signal)
+      }
+    }
+  }
+
+  async #save(groupId: string, group: unknown): Promise<void> {
+    const value = this.keyValue.dumps(group)
+    const key = this.keyValue.keys.group(this.#checked(groupId))
+    await this.retry(() => this.#store.set(key, value))
+  }
+
+  async #storeUnlessSuccess(taskId: string, key: string, value: Buffer): Promise<void> {
+    const [stored] = await this.#store.getMany([key])
+    if (stored !== undefined && this.#isSuccess(stored, taskId)) return
+    await this.#store.set(key, value)
+  }
+
+  /** What cannot be read is no SUCCESS that must be kept. */
+  #isSuccess(raw: Buffer, taskId: string): boolean {
+    try {
+      return this.keyValue.decode(raw, taskId).status === SUCCESS
+    } catch {
+      return false
+    }
+  }
+
+  /** One look at many; what is wrong with one does not hide the others. */
+  async #look(taskIds: readonly string[]): Promise<readonly (ResultMeta | FailedLook)[]> {
+    const failed = new Map<string, CeleryError>()
+    const readable = taskIds.filter((taskId) => {
+      try {
+        return this.#checked(taskId) === taskId
+      } catch (error) {
+        failed.set(taskId, error as CeleryError)
+        return false
+      }
+    })
+    const raws = await this.#store.getMany(
+      readable.map((taskId) => this.keyValue.keys.task(taskId)),
+    )
+    const values = new Map(readable.map((taskId, index) => [taskId, raws[index]]))
+    return await Promise.all(
+      taskIds.map((taskId) => {
+        const error = failed.get(taskId)
+        return error === undefined ? this.#decode(taskId, values.get(taskId)) : { taskId, error }
+      }),
+    )
+  }
+
+  /** Python writes in place: an empty value is one that it has not written yet. */
+  async #decode(taskId: string, raw: Buffer | undefined): Promise<ResultMeta | FailedLook> {
+    let value = raw
+    for (let rereads = 0; ; rereads += 1) {
+      if (value === undefined || value.length === 0) return pendingMeta(taskId)
+      try {
+        return this.keyValue.decode(value, taskId)
+      } catch (error) {
+        if (rereads === REREADS) return { taskId, error: unreadable(taskId, error) }
+      }
+      await delay(REREAD_SECONDS)
+      value = (await this.#store.getMany([this.keyValue.keys.task(taskId)]))[0]
+    }
+  }
+
+  #onLookFailed(error: unknown, { log }: BackendDeps): CeleryError | undefined {
+    if (error instanceof CeleryError && !error.retryable) return error
+    log.error(`The result backend ${this.address} cannot be read, trying again: ${String(error)}`)
+    return undefined
+  }
+
+  #checked(id: string): string {
+    this.#store.check(id)
+    return id
+  }
+}
+
+function isTransient(error: unknown): boolean {
+  return error instanceof BackendError && error.retryable
+}
