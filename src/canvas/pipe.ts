@@ -4,7 +4,7 @@ import type { SignatureDict } from '../../protocol/signature.ts'
 import { listOf } from './call.ts'
 import { withCallbacks, withErrbacks, withPart } from './links.ts'
 import type { PlanEnvironment } from './plan.ts'
-import { bodyOf, chainOf, chordOf, only, tasksOf } from './primitives.ts'
+import { bodyOf, chainOf, chordOf, tasksOf, unrolled } from './primitives.ts'
 
 /** The settings that say where the errbacks of a spliced chain go. */
 export type PipeOptions = Pick<PlanEnvironment, 'errbacksOnHeader'>
@@ -47,7 +47,7 @@ export function compose(tasks: readonly SignatureDict[], options: PipeOptions = 
 }
 
 function afterTask(left: SignatureDict, right: SignatureDict, options: PipeOptions): SignatureDict {
-  return chainOf(isChain(right) ? [left, ...unchained(right, options)] : [left, only(right)])
+  return chainOf(isChain(right) ? [left, ...unchained(right, options)] : [left, unrolled(right)])
 }
 
 function afterChord(
@@ -55,7 +55,7 @@ function afterChord(
   right: SignatureDict,
   options: PipeOptions,
 ): SignatureDict {
-  const next = only(right)
+  const next = unrolled(right)
   if (isChain(right) || isGroup(next)) return afterTask(left, right, options)
   return withBody(left, next, options)
 }
@@ -65,7 +65,7 @@ function afterChain(
   right: SignatureDict,
   options: PipeOptions,
 ): SignatureDict {
-  const next = only(right)
+  const next = unrolled(right)
   if (isChain(next)) {
     return unchained(next, options).reduce((all, task) => pipe(all, task, options), left)
   }

@@ -30,7 +30,7 @@ export function tasksOf(signature: SignatureDict): readonly SignatureDict[] {
 }
 
 /** A group of one is its task; everything else is itself. @see celery 5.6, canvas.py, `maybe_unroll_group` */
-export function only(signature: SignatureDict): SignatureDict {
+export function unrolled(signature: SignatureDict): SignatureDict {
   if (signature.subtask_type !== 'group') return signature
   const [first, ...more] = tasksOf(signature)
   return first === undefined || more.length > 0 ? signature : first
