@@ -1,9 +1,8 @@
 /** A handle to the result of one task: wait for it, ask for its state, forget it, revoke it. */
 
 import { parseIsoformat } from '../../protocol/python/datetime.ts'
-import type { ResultMeta, ResultTuple } from '../../protocol/result.ts'
+import type { ExtendedMeta, ResultMeta, ResultTuple } from '../../protocol/result.ts'
 import {
-  EXCEPTION_STATES,
   FAILURE,
   PROPAGATE_STATES,
   READY_STATES,
@@ -11,52 +10,26 @@ import {
   type TaskState,
 } from '../../protocol/states.ts'
 import { NotSupported, type CeleryError } from '../errors.ts'
-import type { Seconds } from '../runtime/duration.ts'
-import type { ResultBackend } from './backend.ts'
-import { remoteError } from './remote-error.ts'
-import { ancestors, fromTuple, groupTuple, taskTuple, type ResultNode } from './tree.ts'
-import { Updates } from './updates.ts'
-import { waitFor } from './wait.ts'
+import { Feed } from './feed.ts'
+import { GroupResult } from './group-result.ts'
+import type { GetOptions, MaybeThrowOptions, UpdatesOptions } from './options.ts'
+import { decoded } from './remote-error.ts'
+import type { ResultSource, RevokeOptions, StampedHeaders } from './source.ts'
+import {
+  ancestors,
+  fromTuple,
+  inspectable,
+  taskTuple,
+  type ResultNode,
+  type TaskHandle,
+} from './tree.ts'
+import { parentError, waitFor, type Parents } from './wait.ts'
 
-export interface GetOptions {
-  /** Seconds until `get()` rejects with TimeoutError; the task goes on. @default undefined: no limit, nor is 0 */
-  readonly timeout?: Seconds | undefined
-  /** Rejects as soon as it aborts; the task goes on. */
-  readonly signal?: AbortSignal | undefined
-  /** Reject when the task failed; false resolves with the error instead. @default true */
-  readonly propagate?: boolean | undefined
-  /** Called with every meta that is heard while waiting, such as PROGRESS; what it throws rejects the `get()`. */
-  readonly onMessage?: ((meta: ResultMeta) => void) | undefined
-  /** Reject as soon as a task that ran before this one failed. @default true */
-  readonly followParents?: boolean | undefined
-  /**
-   * Taken for Celery's sake, and without effect: there, waiting inside a task blocks a process of the
-   * pool and may lock up the worker; here a task that waits holds one of `concurrency` places.
-   */
-  readonly disableSyncSubtasks?: boolean | undefined
-}
+export type { GetOptions, MaybeThrowOptions, UpdatesOptions } from './options.ts'
+export type { ResultSource, RevokeOptions, StampedHeaders } from './source.ts'
 
-export interface UpdatesOptions {
-  readonly signal?: AbortSignal | undefined
-}
-
-/** @see celery 5.6, app/control.py, `Control.revoke` */
-export interface RevokeOptions {
-  /** Also end the task when it runs. @default false */
-  readonly terminate?: boolean
-  /** The signal that ends its process. @default 'SIGTERM' */
-  readonly signal?: string
-  /** Wait for the workers to answer. @default false */
-  readonly wait?: boolean
-  /** Seconds to wait for them. @default 1 */
-  readonly timeout?: number
-}
-
-/** What the app gives to its results. */
-export interface ResultSource {
-  readonly backend: ResultBackend
-  readonly revoke?: ((taskId: string, options: RevokeOptions) => Promise<void>) | undefined
-}
+/** When nobody pulls, more updates than this are dropped, oldest first; the last is never. */
+const MAX_UPDATES = 1000
 
 export interface AsyncResultOptions {
   /** What ran before it in its chain. */
@@ -67,11 +40,12 @@ export interface AsyncResultOptions {
 
 /**
  * The result of one task. Asking costs a round trip until the task is ready; then what was read is
- * kept. It is not thenable, so that `await task.delay()` does not wait for the task.
+ * kept. It is not thenable, and has no `then(callback)` as Celery's has, so that `await task.delay()`
+ * does not wait for the task: `result.get().then(onSuccess, onError)` does the same.
  *
  * @see celery 5.6, result.py, `AsyncResult`
  */
-export class AsyncResult<R = unknown> implements ResultNode {
+export class AsyncResult<R = unknown> implements ResultNode<R> {
   readonly id: string
   readonly parent: ResultNode | undefined
   readonly ignored: boolean
@@ -99,22 +73,24 @@ export class AsyncResult<R = unknown> implements ResultNode {
   get(options?: GetOptions): Promise<R>
   async get(options: GetOptions = {}): Promise<R | CeleryError> {
     if (this.ignored) return undefined as R
-    const propagate = options.propagate ?? true
-    const meta = this.#ready ?? (await this.#wait(options, propagate))
-    if (!PROPAGATE_STATES.has(meta.status)) return meta.result as R
-    const error = remoteError(meta)
-    if (propagate) throw error
-    return error
+    const { propagate = true, followParents = true } = options
+    const parents = propagate && followParents ? this.#parents : undefined
+    const { status, result } = this.#ready ?? (await this.#wait(options, parents))
+    if (propagate && PROPAGATE_STATES.has(status)) {
+      throw (parents && (await parentError(parents).catch(() => undefined))) ?? result
+    }
+    options.callback?.(this.id, result)
+    return result as R
   }
 
   /** Everything that is stored of the task; in the exception states `result` is the error. */
   async meta(): Promise<ResultMeta> {
-    return decoded(this.#ready ?? this.#learn(await this.#source.backend.fetch(this.id)))
+    return this.#ready ?? this.#learn(await this.#source.backend.fetch(this.id))
   }
 
   /** PENDING also when nobody knows the task: a backend cannot tell. */
   async state(): Promise<TaskState> {
-    return (this.#ready ?? this.#learn(await this.#source.backend.fetch(this.id))).status
+    return (await this.meta()).status
   }
 
   /** The same as {@link state}. */
@@ -155,19 +131,59 @@ export class AsyncResult<R = unknown> implements ResultNode {
     return dateDone === null ? undefined : parseIsoformat(dateDone)
   }
 
+  /** The name of the task; as the five below, it is stored with `resultExtended` only. */
+  name(): Promise<string | undefined> {
+    return this.#extended('name')
+  }
+
+  args(): Promise<readonly unknown[] | undefined> {
+    return this.#extended('args')
+  }
+
+  kwargs(): Promise<Readonly<Record<string, unknown>> | undefined> {
+    return this.#extended('kwargs')
+  }
+
+  /** The node name of the worker that ran it. */
+  worker(): Promise<string | undefined> {
+    return this.#extended('worker')
+  }
+
+  retries(): Promise<number | undefined> {
+    return this.#extended('retries')
+  }
+
+  queue(): Promise<string | undefined> {
+    return this.#extended('queue')
+  }
+
   /** The results of the tasks that it sent; undefined when that is not known. */
   async children(): Promise<readonly ResultNode[] | undefined> {
     const { children } = await this.meta()
     return children?.map((child) => resultFromTuple(child, this.#source))
   }
 
+  /** What is known as its result, without waiting; rejects when it failed. */
+  async maybeThrow(options: MaybeThrowOptions = {}): Promise<unknown> {
+    const { status, result } = await this.meta()
+    if ((options.propagate ?? true) && PROPAGATE_STATES.has(status)) throw result
+    options.callback?.(this.id, result)
+    return result
+  }
+
   /** Each change, up to the last state; ends by itself, or with an error when the signal aborts. */
   updates(options: UpdatesOptions = {}): AsyncIterableIterator<ResultMeta, undefined, undefined> {
     const { backend } = this.#source
-    const updates = new Updates({
+    const updates = new Feed<ResultMeta>({
       signal: options.signal,
-      subscribe: (onMeta, onEnd) =>
-        backend.subscribe(this.id, (meta) => onMeta(decoded(this.#learn(meta))), onEnd),
+      maxBuffered: MAX_UPDATES,
+      subscribe: (push, onEnd) => {
+        const onMeta = (meta: ResultMeta): void => {
+          push(this.#learn(meta))
+          if (READY_STATES.has(meta.status)) onEnd()
+        }
+        return backend.subscribe(this.id, onMeta, onEnd)
+      },
     })
     if (this.ignored) void updates.return()
     return updates
@@ -175,8 +191,7 @@ export class AsyncResult<R = unknown> implements ResultNode {
 
   /** Deletes what is stored of it, and of those that ran before it. */
   async forget(): Promise<void> {
-    this.#known = undefined
-    await Promise.all([this.parent?.forget(), this.#source.backend.forget(this.id)])
+    await Promise.all([this.parent?.forget(), this.taskHandle.forget()])
   }
 
   /** Tells all workers not to run it. */
@@ -186,13 +201,33 @@ export class AsyncResult<R = unknown> implements ResultNode {
     await revoke(this.id, options)
   }
 
+  /** Tells all workers not to run the tasks that have one of these stamps. */
+  async revokeByStampedHeaders(
+    headers: StampedHeaders,
+    options: RevokeOptions = {},
+  ): Promise<void> {
+    const { revokeByStampedHeaders: revoke } = this.#source
+    if (revoke === undefined) throw new NotSupported('this result cannot revoke: it has no app')
+    await revoke(headers, options)
+  }
+
   asTuple(): ResultTuple {
     return taskTuple(this)
+  }
+
+  /** Its id, and those of the tasks that ran before it. */
+  asList(): readonly string[] {
+    return [this.id, ...(this.parent?.asList() ?? [])]
   }
 
   /** A result that a task returns is stored as its tuple, as Celery does. */
   toJSON(): ResultTuple {
     return this.asTuple()
+  }
+
+  /** Whether it is of the same task; an id is equal to its result, too. */
+  equals(other: unknown): boolean {
+    return other instanceof AsyncResult ? other.id === this.id : other === this.id
   }
 
   toString(): string {
@@ -206,63 +241,52 @@ export class AsyncResult<R = unknown> implements ResultNode {
   }
 
   static {
-    const value = function (this: AsyncResult): string {
-      return this.repr()
+    inspectable(this)
+  }
+
+  /** @internal For groups, which look after many at once. */
+  get taskHandle(): TaskHandle {
+    return {
+      taskId: this.id,
+      source: this.#source,
+      ignored: this.ignored,
+      known: this.#ready,
+      learn: (meta) => this.#learn(meta),
+      forget: () => {
+        this.#known = undefined
+        return this.#source.backend.forget(this.id)
+      },
     }
-    Object.defineProperty(this.prototype, Symbol.for('nodejs.util.inspect.custom'), { value })
   }
 
   get #ready(): ResultMeta | undefined {
     const known = this.#known
-    return known !== undefined && READY_STATES.has(known.status) ? known : undefined
+    return known !== undefined && READY_STATES.has(known.status) ? decoded(known) : undefined
+  }
+
+  get #parents(): Parents | undefined {
+    if (this.parent === undefined) return undefined
+    return { backend: this.#source.backend, taskIds: ancestors(this) }
   }
 
   #learn(meta: ResultMeta): ResultMeta {
     this.#known = meta
-    return meta
+    return decoded(meta)
   }
 
-  #wait(options: GetOptions, propagate: boolean): Promise<ResultMeta> {
-    const follow = propagate && (options.followParents ?? true)
-    return waitFor(this.#source.backend, this.id, {
-      timeout: options.timeout,
-      signal: options.signal,
-      parents: follow ? ancestors(this) : [],
-      onMessage: (meta) => {
-        this.#learn(meta)
-        options.onMessage?.(decoded(meta))
-      },
+  async #extended<K extends keyof ExtendedMeta>(
+    member: K,
+  ): Promise<NonNullable<ExtendedMeta[K]> | undefined> {
+    return (await this.meta()).extended?.[member] ?? undefined
+  }
+
+  async #wait(options: GetOptions, parents: Parents | undefined): Promise<ResultMeta> {
+    const { timeout, signal, onMessage } = options
+    return await new Promise((resolve, reject) => {
+      waitFor([this.taskHandle], { timeout, signal, parents, onMessage, onReady: resolve }).catch(
+        reject,
+      )
     })
-  }
-}
-
-/** A group among the results of a task, as far as its tuple tells. */
-class ResultGroup implements ResultNode {
-  readonly id: string
-  readonly results: readonly ResultNode[]
-  readonly parent: ResultNode | undefined
-
-  constructor(id: string, results: readonly ResultNode[], parent: ResultNode | undefined) {
-    this.id = id
-    this.results = results
-    this.parent = parent
-  }
-
-  /** The results of all members, in their order; rejects with the first failure. */
-  get(options: GetOptions = {}): Promise<unknown[]> {
-    return Promise.all(this.results.map((member) => member.get(options)))
-  }
-
-  asTuple(): ResultTuple {
-    return groupTuple(this)
-  }
-
-  toJSON(): ResultTuple {
-    return this.asTuple()
-  }
-
-  async forget(): Promise<void> {
-    await Promise.all(this.results.map((member) => member.forget()))
   }
 }
 
@@ -270,11 +294,6 @@ class ResultGroup implements ResultNode {
 export function resultFromTuple(tuple: unknown, source: ResultSource): ResultNode {
   return fromTuple(tuple, {
     task: (id, parent) => new AsyncResult(id, source, { parent }),
-    group: (id, results, parent) => new ResultGroup(id, results, parent),
+    group: (id, results, parent) => new GroupResult(id, results, { parent, source }),
   })
-}
-
-/** The meta with an error in the place of the exception's data. */
-function decoded(meta: ResultMeta): ResultMeta {
-  return EXCEPTION_STATES.has(meta.status) ? { ...meta, result: remoteError(meta) } : meta
 }

@@ -3,14 +3,13 @@
 import type { ResultMeta } from '../../protocol/result.ts'
 import { PROPAGATE_STATES, REVOKED, type TaskState } from '../../protocol/states.ts'
 import { NotSupported, type CeleryError } from '../errors.ts'
-import {
-  AsyncResult,
-  type GetOptions,
-  type ResultSource,
-  type UpdatesOptions,
-} from './async-result.ts'
+import { AsyncResult } from './async-result.ts'
 import type { ResultBackend } from './backend.ts'
-import { Updates } from './updates.ts'
+import { Feed } from './feed.ts'
+import type { GetOptions, UpdatesOptions } from './options.ts'
+import { raised } from './remote-error.ts'
+import type { ResultSource } from './source.ts'
+import { type TaskHandle } from './tree.ts'
 
 export interface EagerOutcome {
   readonly state: TaskState
@@ -45,6 +44,7 @@ export class EagerResult<R = unknown> extends AsyncResult<R> {
   override async get(options: GetOptions = {}): Promise<R | CeleryError> {
     const { status, result } = this.#meta
     if (PROPAGATE_STATES.has(status) && (options.propagate ?? true)) throw raised(result)
+    options.callback?.(this.id, result)
     return result as R
   }
 
@@ -64,13 +64,11 @@ export class EagerResult<R = unknown> extends AsyncResult<R> {
   override updates(
     options: UpdatesOptions = {},
   ): AsyncIterableIterator<ResultMeta, undefined, undefined> {
-    return new Updates({
+    return new Feed<ResultMeta>({
       signal: options.signal,
-      subscribe: (onMeta, onEnd) => {
-        queueMicrotask(() => {
-          onMeta(this.#meta)
-          onEnd()
-        })
+      subscribe: (push, onEnd) => {
+        push(this.#meta)
+        onEnd()
         return () => {}
       },
     })
@@ -84,6 +82,19 @@ export class EagerResult<R = unknown> extends AsyncResult<R> {
     this.#meta = { ...this.#meta, status: REVOKED }
   }
 
+  /** @internal */
+  override get taskHandle(): TaskHandle {
+    return {
+      taskId: this.id,
+      source: NO_SOURCE,
+      ignored: false,
+      known: this.#meta,
+      learn: () => this.#meta,
+      forget: () => this.forget(),
+      revokeLocally: () => void this.revoke(),
+    }
+  }
+
   override repr(): string {
     return `<EagerResult: ${this.id} ${this.#meta.status}>`
   }
@@ -93,8 +104,4 @@ const NO_SOURCE: ResultSource = {
   get backend(): ResultBackend {
     throw new NotSupported('a task that was run here and now has no result backend')
   },
-}
-
-function raised(result: unknown): Error {
-  return result instanceof Error ? result : new Error(String(result))
 }

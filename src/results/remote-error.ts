@@ -2,6 +2,7 @@
 
 import { decodeException } from '../../protocol/python/exception.ts'
 import type { ResultMeta } from '../../protocol/result.ts'
+import { EXCEPTION_STATES } from '../../protocol/states.ts'
 import {
   ChordError,
   MaxRetriesExceededError,
@@ -44,6 +45,16 @@ export function remoteError(meta: ResultMeta): CeleryError {
   const known = make(error.message.slice(exception.type.length + 2), exception.args)
   known.cause = error
   return known
+}
+
+/** The meta with an error in the place of the exception's data. */
+export function decoded(meta: ResultMeta): ResultMeta {
+  return EXCEPTION_STATES.has(meta.status) ? { ...meta, result: remoteError(meta) } : meta
+}
+
+/** What is thrown for a failure: of a task that ran here it may be anything. */
+export function raised(result: unknown): Error {
+  return result instanceof Error ? result : new Error(String(result))
 }
 
 function first(args: readonly unknown[]): number {

@@ -1,20 +1,48 @@
-/** A result and its parents as nested tuples, as they stand on the wire, and back. */
+/** Results as a tree: what they have in common, what ran before them, and their form as nested tuples. */
 
 import { DecodeError } from '../../protocol/errors.ts'
-import type { ResultTuple } from '../../protocol/result.ts'
-import type { Seconds } from '../runtime/duration.ts'
+import type { ResultMeta, ResultTuple } from '../../protocol/result.ts'
+import type { GetOptions, MaybeThrowOptions } from './options.ts'
+import type { ResultSource, RevokeOptions } from './source.ts'
 
 /** One result of the tree that a call grows: a task's, or a group's. */
-export interface ResultNode {
+export interface ResultNode<T = unknown> {
   readonly id: string
   /** What ran before it, where that is known. */
   readonly parent: ResultNode | undefined
   /** The members of a group; undefined for a task. */
   readonly results?: readonly ResultNode[]
+  /** For those who look after many tasks at once; undefined for a group. */
+  readonly taskHandle?: TaskHandle
   /** The result; rejects when it failed. */
-  get(options?: { readonly timeout?: Seconds | undefined }): Promise<unknown>
-  asTuple(): ResultTuple
+  get(options?: GetOptions): Promise<T>
+  ready(): Promise<boolean>
+  successful(): Promise<boolean>
+  failed(): Promise<boolean>
+  maybeThrow(options?: MaybeThrowOptions): Promise<unknown>
+  /** The members of a group; what a task sent, undefined when that is not known. */
+  children(): Promise<readonly ResultNode[] | undefined>
   forget(): Promise<void>
+  revoke(options?: RevokeOptions): Promise<void>
+  asTuple(): ResultTuple
+  /** The ids of its tasks, and of those that ran before. */
+  asList(): readonly string[]
+}
+
+/** One task behind its result. Its metas have errors in the place of the exceptions' data. */
+export interface TaskHandle {
+  readonly taskId: string
+  readonly source: ResultSource
+  /** Nobody stores its result, and nobody waits for it. */
+  readonly ignored: boolean
+  /** Its meta, once nothing more will come. */
+  readonly known: ResultMeta | undefined
+  /** Keeps a meta as a backend gives it. */
+  learn(meta: ResultMeta): ResultMeta
+  /** Deletes what is stored of this task alone. */
+  forget(): Promise<void>
+  /** Where there is no worker to tell: takes a revoke for itself. */
+  readonly revokeLocally?: () => void
 }
 
 /** Makes the nodes: results know a backend, which tuples do not. */
@@ -58,10 +86,25 @@ export function groupTuple(node: ResultNode): ResultTuple {
   return [[node.id, node.parent?.asTuple() ?? null], members]
 }
 
-/** The ids of the tasks that ran before a node, the first one first; of a group, all its members. */
-export function ancestors(node: ResultNode): readonly string[] {
-  const { parent } = node
-  return parent === undefined ? [] : [...ancestors(parent), ...taskIds(parent)]
+/** The tasks of a node, those of a group in their order. */
+export function tasksOf(node: ResultNode): readonly TaskHandle[] {
+  const task = node.taskHandle
+  return task === undefined ? (node.results ?? []).flatMap(tasksOf) : [task]
+}
+
+/** The ids of the tasks that ran before some nodes, each once and the first one first; of a group, all its members. */
+export function ancestors(...nodes: readonly ResultNode[]): readonly string[] {
+  const seen = new Set<ResultNode>()
+  const ids = new Set<string>()
+  for (const node of nodes) {
+    const line: ResultNode[] = []
+    for (let { parent } = node; parent !== undefined && !seen.has(parent); { parent } = parent) {
+      seen.add(parent)
+      line.push(parent)
+    }
+    for (const parent of line.toReversed()) for (const id of taskIds(parent)) ids.add(id)
+  }
+  return [...ids]
 }
 
 function taskIds(node: ResultNode): readonly string[] {
@@ -70,4 +113,12 @@ function taskIds(node: ResultNode): readonly string[] {
 
 function isNone(value: unknown): boolean {
   return value === null || value === undefined || value === false
+}
+
+/** `console.log` shows the `repr()` of a class. */
+export function inspectable(of: { readonly prototype: { repr(): string } }): void {
+  const value = function (this: { repr(): string }): string {
+    return this.repr()
+  }
+  Object.defineProperty(of.prototype, Symbol.for('nodejs.util.inspect.custom'), { value })
 }

@@ -1,4 +1,4 @@
-/** Waits until a task is ready, or until something speaks against it. */
+/** Waits until tasks are ready, one or ten thousand, or until something speaks against it. */
 
 import type { ResultMeta } from '../../protocol/result.ts'
 import { PROPAGATE_STATES, READY_STATES } from '../../protocol/states.ts'
@@ -7,53 +7,132 @@ import { secondsOf, type Seconds } from '../runtime/duration.ts'
 import { reasonOf, timerMs } from '../runtime/retry.ts'
 import type { ResultBackend, Unsubscribe } from './backend.ts'
 import { remoteError } from './remote-error.ts'
+import type { TaskHandle } from './tree.ts'
+
+export interface Parents {
+  readonly backend: ResultBackend
+  /** The tasks whose failure ends the wait, the first to run first. */
+  readonly taskIds: readonly string[]
+}
 
 export interface WaitOptions {
   /** Seconds; 0 and undefined are no limit, as in Celery. */
   readonly timeout?: Seconds | undefined
   readonly signal?: AbortSignal | undefined
-  /** The tasks whose failure ends the wait, the first to run first. */
-  readonly parents: readonly string[]
-  /** Called with every meta of the task itself. */
-  readonly onMessage: (meta: ResultMeta) => void
+  readonly parents?: Parents | undefined
+  /** Called with every meta of the tasks themselves; what it throws ends the wait. */
+  readonly onMessage?: ((meta: ResultMeta) => void) | undefined
+  /** Called once for each task, when it is ready; what it throws ends the wait. */
+  readonly onReady: (meta: ResultMeta, index: number) => void
 }
 
 /**
- * The meta of a task that is ready, in whichever of the ready states. Rejects with a parent's error,
- * when the time is over, when the signal aborts, and when the backend has nothing more to say.
+ * Resolves when all are ready, in whichever of the ready states. Rejects with a parent's error, when
+ * the time is over, when the signal aborts, and when the backend has nothing more to say.
  */
-export function waitFor(
-  backend: ResultBackend,
-  taskId: string,
-  { timeout, signal, parents, onMessage }: WaitOptions,
-): Promise<ResultMeta> {
-  return new Promise<ResultMeta>((resolve, reject) => {
-    if (signal?.aborted) return reject(reasonOf(signal))
-    const seconds = limitOf(timeout)
-    const unsubscribes: Unsubscribe[] = []
-    let timer: NodeJS.Timeout | undefined
-    const over = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', onAbort)
-      for (const unsubscribe of unsubscribes) unsubscribe()
-    }
-    const fail = (reason: Error): void => (over(), reject(reason))
-    const onAbort = (): void => fail(reasonOf(signal))
-    const onParent = (meta: ResultMeta): void => {
-      if (PROPAGATE_STATES.has(meta.status)) fail(remoteError(meta))
-    }
-    const onMeta = guarded(fail, (meta) => {
-      onMessage(meta)
-      if (!READY_STATES.has(meta.status)) return
-      over()
-      resolve(meta)
-    })
-    for (const parent of parents) unsubscribes.push(backend.subscribe(parent, onParent))
-    unsubscribes.push(backend.subscribe(taskId, onMeta, fail))
-    signal?.addEventListener('abort', onAbort, { once: true })
-    if (seconds === 0) return
-    timer = setTimeout(() => fail(new TimeoutError()), timerMs(seconds))
+export async function waitFor(tasks: readonly TaskHandle[], options: WaitOptions): Promise<void> {
+  if (options.signal?.aborted) throw reasonOf(options.signal)
+  const seconds = limitOf(options.timeout)
+  const waited = tasks.flatMap((task, index) => {
+    if (task.known === undefined) return [{ task, index }]
+    options.onReady(task.known, index)
+    return []
   })
+  if (waited.length > 0) await new Wait(waited, options, seconds).over
+}
+
+/** The error of the first of some tasks that failed. */
+export async function parentError({ backend, taskIds }: Parents): Promise<Error | undefined> {
+  const metas = taskIds.length === 0 ? [] : await backend.fetchMany(taskIds)
+  const failed = metas.find(({ status }) => PROPAGATE_STATES.has(status))
+  return failed === undefined ? undefined : remoteError(failed)
+}
+
+interface Waited {
+  readonly task: TaskHandle
+  readonly index: number
+}
+
+/** One timer and one listener for them all; each is left as soon as it is ready. */
+class Wait {
+  readonly over: Promise<void>
+  readonly #options: WaitOptions
+  readonly #unsubscribes = new Map<string | Waited, Unsubscribe>()
+  #left: number
+  #timer: NodeJS.Timeout | undefined
+  #resolve: () => void = () => {}
+  #reject: (reason: unknown) => void = () => {}
+
+  constructor(waited: readonly Waited[], options: WaitOptions, seconds: number) {
+    this.#options = options
+    this.#left = waited.length
+    this.over = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    try {
+      this.#subscribe(waited)
+    } catch (error) {
+      this.#end()
+      throw error
+    }
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (seconds === 0) return
+    this.#timer = setTimeout(() => this.#fail(new TimeoutError()), timerMs(seconds))
+  }
+
+  /** Parents first: of what is known already, theirs is told first. */
+  #subscribe(waited: readonly Waited[]): void {
+    const { parents } = this.#options
+    for (const id of parents?.taskIds ?? []) {
+      const unsubscribe = parents?.backend.subscribe(id, (meta) => this.#hearParent(meta))
+      if (unsubscribe !== undefined) this.#unsubscribes.set(id, unsubscribe)
+    }
+    for (const each of waited) {
+      const { source, taskId } = each.task
+      const onMeta = (meta: ResultMeta): void => this.#hear(each, meta)
+      const onEnd = (reason: Error): void => this.#fail(reason)
+      this.#unsubscribes.set(each, source.backend.subscribe(taskId, onMeta, onEnd))
+    }
+  }
+
+  #hearParent(meta: ResultMeta): void {
+    if (PROPAGATE_STATES.has(meta.status)) this.#fail(remoteError(meta))
+  }
+
+  /** What the caller's functions throw is the caller's to hear, not the backend's. */
+  #hear(waited: Waited, raw: ResultMeta): void {
+    const unsubscribe = this.#unsubscribes.get(waited)
+    if (unsubscribe === undefined) return
+    try {
+      const meta = waited.task.learn(raw)
+      this.#options.onMessage?.(meta)
+      if (!READY_STATES.has(meta.status)) return
+      this.#unsubscribes.delete(waited)
+      unsubscribe()
+      this.#options.onReady(meta, waited.index)
+    } catch (error) {
+      return this.#fail(error)
+    }
+    this.#left -= 1
+    if (this.#left > 0) return
+    this.#end()
+    this.#resolve()
+  }
+
+  readonly #onAbort = (): void => this.#fail(reasonOf(this.#options.signal))
+
+  #fail(reason: unknown): void {
+    this.#end()
+    this.#reject(reason)
+  }
+
+  #end(): void {
+    clearTimeout(this.#timer)
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    for (const unsubscribe of this.#unsubscribes.values()) unsubscribe()
+    this.#unsubscribes.clear()
+  }
 }
 
 /** @throws ImproperlyConfigured */
@@ -61,18 +140,4 @@ function limitOf(timeout: Seconds | null = 0): number {
   const seconds = secondsOf(timeout ?? 0)
   if (seconds !== undefined) return seconds
   throw new ImproperlyConfigured('timeout must be a number of seconds, or a duration')
-}
-
-/** What the caller's function throws is the caller's to hear, not the backend's. */
-function guarded(
-  fail: (reason: Error) => void,
-  onMeta: (meta: ResultMeta) => void,
-): (meta: ResultMeta) => void {
-  return (meta) => {
-    try {
-      onMeta(meta)
-    } catch (error) {
-      fail(error as Error)
-    }
-  }
 }

@@ -1,41 +1,40 @@
-/** The metas of one task as an async iterator, up to the last. */
+/** What is pushed, as an async iterator. */
 
-import type { ResultMeta } from '../../protocol/result.ts'
-import { READY_STATES } from '../../protocol/states.ts'
 import { reasonOf } from '../runtime/retry.ts'
 import type { Unsubscribe } from './backend.ts'
 
-export interface UpdatesOptions {
+export interface FeedOptions<T> {
   /** Called at the first pull. */
   readonly subscribe: (
-    onMeta: (meta: ResultMeta) => void,
+    push: (item: T) => void,
     /** Without a reason: there is nothing more to tell. */
     onEnd: (reason?: Error) => void,
   ) => Unsubscribe
   readonly signal?: AbortSignal | undefined
+  /** When nobody pulls, more than this many items are dropped, oldest first. @default none are */
+  readonly maxBuffered?: number
 }
 
-interface Pull {
-  resolve(result: IteratorResult<ResultMeta, undefined>): void
+interface Pull<T> {
+  resolve(result: IteratorResult<T, undefined>): void
   reject(reason: Error): void
 }
-
-/** When nobody pulls, more than this many updates are dropped, oldest first; the last is never. */
-const MAX_BUFFERED = 1000
 
 /**
  * Subscribes at the first pull. Written by hand, because `return()` of an async generator waits for
  * the pull that is pending, which here may be for ever.
  */
-export class Updates implements AsyncIterableIterator<ResultMeta, undefined, undefined> {
-  readonly #options: UpdatesOptions
-  readonly #buffer: ResultMeta[] = []
-  readonly #pulls: Pull[] = []
+export class Feed<T> implements AsyncIterableIterator<T, undefined, undefined> {
+  readonly #options: FeedOptions<T>
+  readonly #pulls: Pull<T>[] = []
+  readonly #buffer: T[] = []
+  /** Where the buffer begins: taking from its front costs the same, however much is in it. */
+  #from = 0
   #unsubscribe: Unsubscribe | undefined
   #over = false
   #failure: Error | undefined
 
-  constructor(options: UpdatesOptions) {
+  constructor(options: FeedOptions<T>) {
     this.#options = options
   }
 
@@ -43,10 +42,9 @@ export class Updates implements AsyncIterableIterator<ResultMeta, undefined, und
     return this
   }
 
-  async next(): Promise<IteratorResult<ResultMeta, undefined>> {
+  async next(): Promise<IteratorResult<T, undefined>> {
     if (this.#unsubscribe === undefined && !this.#over) this.#start()
-    const meta = this.#buffer.shift()
-    if (meta !== undefined) return { done: false, value: meta }
+    if (this.#from < this.#buffer.length) return { done: false, value: this.#take() }
     if (this.#failure !== undefined) {
       const failure = this.#failure
       this.#failure = undefined
@@ -56,8 +54,8 @@ export class Updates implements AsyncIterableIterator<ResultMeta, undefined, und
     return new Promise((resolve, reject) => this.#pulls.push({ resolve, reject }))
   }
 
-  async return(): Promise<IteratorResult<ResultMeta, undefined>> {
-    this.#buffer.length = 0
+  async return(): Promise<IteratorResult<T, undefined>> {
+    this.#buffer.length = this.#from = 0
     this.#end()
     return { done: true, value: undefined }
   }
@@ -67,19 +65,31 @@ export class Updates implements AsyncIterableIterator<ResultMeta, undefined, und
     if (signal?.aborted) return this.#end(reasonOf(signal))
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     this.#unsubscribe = subscribe(
-      (meta) => this.#hear(meta),
+      (item) => this.#push(item),
       (reason) => this.#end(reason),
     )
+    // it may have ended before there was anything to call
+    if (this.#over) this.#unsubscribe()
   }
 
   readonly #onAbort = (): void => this.#end(reasonOf(this.#options.signal))
 
-  #hear(meta: ResultMeta): void {
+  #push(item: T): void {
     if (this.#over) return
     const pull = this.#pulls.shift()
-    if (pull !== undefined) pull.resolve({ done: false, value: meta })
-    else if (this.#buffer.push(meta) > MAX_BUFFERED) this.#buffer.shift()
-    if (READY_STATES.has(meta.status)) this.#end()
+    if (pull !== undefined) return pull.resolve({ done: false, value: item })
+    const waiting = this.#buffer.push(item) - this.#from
+    if (waiting > (this.#options.maxBuffered ?? Infinity)) this.#take()
+  }
+
+  #take(): T {
+    const item = this.#buffer[this.#from] as T
+    this.#from += 1
+    if (this.#from * 2 >= this.#buffer.length) {
+      this.#buffer.splice(0, this.#from)
+      this.#from = 0
+    }
+    return item
   }
 
   #end(failure?: Error): void {
