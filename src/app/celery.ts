@@ -134,6 +134,14 @@ export class Celery implements TaskHost, AsyncDisposable {
     return annotated(this.conf.taskAnnotations, name, options)
   }
 
+  /** The queue that a task goes to when its caller names none. */
+  queueFor(name: string): string | undefined {
+    this.#router ??= new Router(this.conf)
+    const asked = { args: [], kwargs: {}, options: {}, task: this.tasks.get(name) }
+    const route = this.#router.route({ name, ...asked })
+    return route === undefined ? this.conf.taskDefaultQueue : route.queue
+  }
+
   /** Runs the tasks of this app, as the node of that name. */
   tracer(hostname: string): Tracer {
     return createTracer(this, { hostname })
