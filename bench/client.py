@@ -1,10 +1,11 @@
-"""The client of the benchmark in Python: publishes, or makes round trips, one after another; JSON to stdout."""
+"""The client of the benchmark in Python: publishes, makes round trips, or runs a workflow; JSON to stdout."""
 
 import json
 import sys
 import time
 
-from tasks import noop
+from celery import chain, chord
+from tasks import noop, size
 
 
 def publish(count):
@@ -21,9 +22,28 @@ def trip(n):
     return (time.perf_counter() - start) * 1000
 
 
+def run_chord(count):
+    assert chord([noop.s(n) for n in range(count)], size.s())().get(timeout=300) == count
+
+
+def run_chain(count):
+    assert chain([noop.s(0), *(noop.s() for _ in range(count - 1))])().get(timeout=300) == 0
+
+
+def seconds_of(workflow, count):
+    workflow(5)
+    start = time.perf_counter()
+    workflow(count)
+    return time.perf_counter() - start
+
+
 what, count = sys.argv[1], int(sys.argv[2])
 if what == "publish":
     print(json.dumps(publish(count)))
+elif what == "chord":
+    print(json.dumps(seconds_of(run_chord, count)))
+elif what == "chain":
+    print(json.dumps(seconds_of(run_chain, count)))
 else:
     for n in range(50):
         trip(n)

@@ -8,11 +8,23 @@ import { stopServices } from '../test/support/services.ts'
 import type { Drain } from './measure.ts'
 import { drainOnce, publishOnce, tripsOnce, type Publishes, type Trips } from './rounds.ts'
 import { openStages, PYTHON, type Kind, type Stage, type Stages } from './stage.ts'
-import { drainTable, publishTable, summary, tripTable, type Drains } from './tables.ts'
+import {
+  drainTable,
+  publishTable,
+  summary,
+  tripTable,
+  workflowTable,
+  type Drains,
+} from './tables.ts'
+import { workflowsOnce, type Run } from './workflows.ts'
 
 const TASKS = Number(process.env['BENCH_TASKS'] ?? 20_000)
 const PUBLISHES = Number(process.env['BENCH_PUBLISHES'] ?? 3_000)
 const TRIPS = Number(process.env['BENCH_TRIPS'] ?? 300)
+const SIZES = {
+  chord: Number(process.env['BENCH_CHORD'] ?? 10_000),
+  chain: Number(process.env['BENCH_CHAIN'] ?? 1_000),
+}
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3)
 const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 const KINDS: readonly Kind[] = ['celeriac', 'python', 'bare', 'celeriac2']
@@ -32,9 +44,12 @@ async function section(stage: Stage): Promise<string> {
   const drains = await measureDrains(stage)
   const publishes: Publishes[] = []
   const trips: Trips[] = []
+  const workflows: Run[] = []
   for (let round = 0; round < ROUNDS; round += 1) {
     progress(name, 'publishes', publishes[publishes.push(await publishOnce(stage, PUBLISHES)) - 1])
     trips.push(await tripsOnce(stage, TRIPS))
+    workflows.push(...(await workflowsOnce(stage, SIZES)))
+    progress(name, 'workflows', workflows.slice(-8))
   }
   return [
     `### ${name}`,
@@ -45,6 +60,8 @@ async function section(stage: Stage): Promise<string> {
     publishTable(publishes),
     'Round trips, from the call to its result:',
     tripTable(trips),
+    'Workflows, from the first message to the last result:',
+    workflowTable(workflows, SIZES),
   ].join('\n\n')
 }
 

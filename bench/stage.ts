@@ -13,6 +13,8 @@ const CELERIAC = fileURLToPath(new URL('../dist/src/cli/main.js', import.meta.ur
 export const PYTHON: string = process.env['CELERIAC_TEST_PYTHON'] ?? '/usr/bin/python3'
 export const QUEUE = 'bench'
 export const TASK = 'bench.noop'
+/** How many it is given. */
+export const SIZE_TASK = 'bench.size'
 
 export type Broker = 'redis' | 'amqp'
 
@@ -43,7 +45,7 @@ export interface Stage {
   app(): Celery
   worker(kind: Kind): Process
   /** Runs `client.py` to its end; resolves to what it printed. */
-  python(what: 'publish' | 'trips', count: number): Promise<unknown>
+  python(what: 'publish' | 'trips' | 'chord' | 'chain', count: number): Promise<unknown>
 }
 
 export interface Stages {

@@ -3,6 +3,7 @@
 import { median, percentile, type Drain } from './measure.ts'
 import type { Publishes, Trips } from './rounds.ts'
 import type { Kind } from './stage.ts'
+import { WORKFLOWS, type Language, type Run, type Sizes } from './workflows.ts'
 
 export type Drains = Readonly<Record<Kind, readonly Drain[]>>
 
@@ -61,6 +62,33 @@ export function tripTable(rounds: readonly Trips[]): string {
     times(of(key, 50) / of('celeriac', 50)),
   ])
   return table(['client and worker', 'median ms', '99 % ms', 'celeriac is'], rows)
+}
+
+const PAIRS: readonly (readonly [client: Language, worker: Language])[] = [
+  ['celeriac', 'celeriac'],
+  ['celeriac', 'python'],
+  ['python', 'celeriac'],
+  ['python', 'python'],
+]
+
+/** As with round trips: the others' time divided by ours. */
+export function workflowTable(runs: readonly Run[], sizes: Sizes): string {
+  const rows = WORKFLOWS.flatMap((workflow) => {
+    const of = (client: Language, worker: Language): number =>
+      median(
+        runs
+          .filter((run) => run.workflow === workflow && run.client === client)
+          .filter((run) => run.worker === worker)
+          .map(({ seconds }) => seconds),
+      )
+    const ours = of('celeriac', 'celeriac')
+    return PAIRS.map(([client, worker]) => [
+      `${workflow} of ${sizes[workflow].toLocaleString('en')}: ${client}, ${worker}`,
+      of(client, worker).toFixed(2),
+      times(of(client, worker) / ours),
+    ])
+  })
+  return table(['workflow: client, worker', 'seconds', 'celeriac is'], rows)
 }
 
 /** The two numbers that matter most, in one line. */

@@ -1,4 +1,4 @@
-/** The app of the benchmark: a task that does nothing, on a queue of its own. */
+/** The app of the benchmark: tasks that do next to nothing, on a queue of its own. */
 
 import { Celery } from 'celeriac'
 
@@ -9,3 +9,4 @@ export const app = new Celery('bench', {
 })
 
 app.task('bench.noop', (x) => x)
+app.task('bench.size', (list) => list.length)

@@ -1,4 +1,4 @@
-"""The app of the benchmark in Python: a task that does nothing, on a queue of its own."""
+"""The app of the benchmark in Python: tasks that do next to nothing, on a queue of its own."""
 
 import os
 
@@ -15,3 +15,8 @@ app.conf.update(
 @app.task(name="bench.noop")
 def noop(x):
     return x
+
+
+@app.task(name="bench.size")
+def size(values):
+    return len(values)
