@@ -117,7 +117,7 @@ export function chordsOf({ backend }: TaskHost): ChordStore {
 
 /**
  * Where nothing counts, a task looks again and again whether the header is ready; it goes where the
- * body goes.
+ * body goes. It is nobody's child: it ends without a result.
  *
  * @see celery 5.6, backends/base.py, `fallback_chord_unlock`
  */
@@ -127,11 +127,13 @@ function sendUnlock(
   body: SignatureDict,
 ): Promise<AsyncResult> {
   const [[id], members] = header
-  const { queue = host.queueFor?.(body.task), priority = 0 } = body.options
+  const calls = host.tasks.get(body.task)?.options.calls
+  const queue = body.options['queue'] ?? calls?.queue ?? host.queueFor?.(body.task)
+  const priority = body.options['priority'] ?? calls?.priority
   return send(host, 'celery.chord_unlock', [id, body], {
     kwargs: { interval: null, max_retries: null, result: members ?? [] },
     countdown: 1,
-    priority: Number(priority),
+    priority: typeof priority === 'number' ? priority : 0,
     addToParent: false,
     ...(typeof queue === 'string' ? { queue } : {}),
   })
