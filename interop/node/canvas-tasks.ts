@@ -3,7 +3,13 @@
 import { appendFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { Celery, Signature, SoftTimeLimitExceeded } from '../../src/index.ts'
+import {
+  Celery,
+  Signature,
+  SoftTimeLimitExceeded,
+  taskPrerun,
+  taskReceived,
+} from '../../src/index.ts'
 import { chainOf, chordOf, groupOf, stamped, type Sig } from './canvas-signature.ts'
 
 const env = process.env
@@ -27,6 +33,24 @@ function redis(): Redis {
   return (connection ??= new Redis(
     env['CANVAS_REDIS_URL'] ?? `redis://${REDIS_HOST}:${REDIS_PORT}`,
   ))
+}
+
+const TOLD = 'celeriac-received'
+
+/**
+ * Tests that hear of what their worker received, which Celery runs beside them, are told of it before it
+ * runs when they ask for that: see `python/celery_integration.py`.
+ */
+if (env['CANVAS_TELL_RECEIVED'] !== undefined) {
+  taskPrerun.connect(async ({ request }) => {
+    if ((await redis().exists('celeriac-tell-received')) === 0) return
+    const { id, task, args, kwargs, embed, stamps, stampedHeaders } = request
+    const told = { id, task, args, kwargs, embed, stamps, stamped_headers: stampedHeaders }
+    await redis().rpush(TOLD, JSON.stringify(told))
+    const waiting = redis().duplicate()
+    await waiting.blpop(`${TOLD}-${id}`, 5)
+    waiting.disconnect()
+  })
 }
 
 /** An exception as Python raises it. */
@@ -138,12 +162,6 @@ app.task(name('add_pydantic'), ({ x, y }: { x: number; y: number }) => ({ result
 app.task(name('add_pydantic_string_annotations'), ({ x, y }: { x: number; y: number }) => ({
   result: x + y,
 }))
-
-app.task(
-  name('soft_time_limit_must_exceed_time_limit'),
-  { softTimeLimit: 2, timeLimit: 1 },
-  () => null,
-)
 
 // what the message says
 
@@ -359,8 +377,10 @@ app.task(name('add_to_all'), { bind: true }, (self, nums: unknown[], val: unknow
 )
 
 /** What a chain of two is linked to: with a message of its own, or with what it is given. */
-function echo(message: unknown): Sig {
-  return message === undefined || message === null ? s('redis_echo') : si('redis_echo', message)
+function echo(message: unknown, key: unknown): Sig {
+  const given = message === undefined || message === null
+  const echoing = given ? s('redis_echo') : si('redis_echo', message)
+  return typeof key === 'string' ? withKwargs(echoing, { redis_key: key }) : echoing
 }
 
 function given(x: unknown): readonly unknown[] {
@@ -369,20 +389,20 @@ function given(x: unknown): readonly unknown[] {
 
 app.task(
   name('replace_with_chain'),
-  { bind: true, params: ['x?', 'link_msg?'] },
-  (self, x?: unknown, message?: unknown) => {
+  { bind: true, params: ['x?', 'link_msg?', 'redis_key?'] },
+  (self, x?: unknown, message?: unknown, key?: unknown) => {
     const replacement = new Signature(app, chainOf(s('identity', ...given(x)), s('identity')))
-    replacement.link(echo(message))
+    replacement.link(echo(message, key))
     return self.replace(replacement)
   },
 )
 
 app.task(
   name('replace_with_chain_which_raises'),
-  { bind: true, params: ['x?', 'link_msg?'] },
-  (self, x?: unknown, message?: unknown) => {
+  { bind: true, params: ['x?', 'link_msg?', 'redis_key?'] },
+  (self, x?: unknown, message?: unknown, key?: unknown) => {
     const replacement = new Signature(app, chainOf(s('identity', ...given(x)), s('raise_error')))
-    replacement.linkError(echo(message))
+    replacement.linkError(echo(message, key))
     return self.replace(replacement)
   },
 )
@@ -404,23 +424,25 @@ app.task(
 
 app.task(
   name('second_order_replace1'),
-  { bind: true, params: ['state?'] },
-  async (self, state: boolean = false) => {
-    await redis().rpush('redis-echo', state ? 'Out A' : 'In A')
+  { bind: true, params: ['state?', 'redis_key?'] },
+  async (self, state: boolean = false, key: string = 'redis-echo') => {
+    await redis().rpush(key, state ? 'Out A' : 'In A')
     if (state) return null
-    const again = withKwargs(si('second_order_replace1'), { state: true })
-    return self.replace(chainOf(s('second_order_replace2'), again))
+    const inner = withKwargs(s('second_order_replace2'), { redis_key: key })
+    const again = withKwargs(si('second_order_replace1'), { state: true, redis_key: key })
+    return self.replace(chainOf(inner, again))
   },
 )
 
 app.task(
   name('second_order_replace2'),
-  { bind: true, params: ['state?'] },
-  async (self, state: boolean = false) => {
-    await redis().rpush('redis-echo', state ? 'Out B' : 'In B')
+  { bind: true, params: ['state?', 'redis_key?'] },
+  async (self, state: boolean = false, key: string = 'redis-echo') => {
+    await redis().rpush(key, state ? 'Out B' : 'In B')
     if (state) return null
-    const again = withKwargs(si('second_order_replace2'), { state: true })
-    return self.replace(chainOf(s('redis_echo', 'In/Out C'), again))
+    const inner = withKwargs(s('redis_echo', 'In/Out C'), { redis_key: key })
+    const again = withKwargs(si('second_order_replace2'), { state: true, redis_key: key })
+    return self.replace(chainOf(inner, again))
   },
 )
 
@@ -451,3 +473,13 @@ function rebuild(signature: Sig): void {
   for (const inner of [tasks, header].flat() as readonly Sig[]) rebuild(inner)
   if (body !== undefined) rebuild(body as Sig)
 }
+
+// what came with a task that bears stamps, in the list of its workflow
+
+taskReceived.connect(async ({ request }) => {
+  const { task, retries, stamps, stampedHeaders, embed } = request
+  if (stampedHeaders === null || stampedHeaders.length === 0) return
+  const { callbacks, errbacks } = embed
+  const seen = { task, retries, stampedHeaders, stamps, callbacks, errbacks }
+  await redis().rpush(`received:${request.rootId}`, JSON.stringify(seen))
+})
