@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'ERR_TASK'
   | 'ERR_TASK_REVOKED'
   | 'ERR_RESULT_DISABLED'
+  | 'ERR_INCOMPLETE_STREAM'
   | 'ERR_BACKEND'
   // control flow of a task
   | 'ERR_RETRY'

@@ -74,6 +74,18 @@ export class TimeoutError extends CeleryError {
   }
 }
 
+/** A result that is not ready was to be walked through. @see celery.exceptions.IncompleteStream */
+export class IncompleteStream extends CeleryError {
+  override readonly retryable: boolean = true
+  readonly excModule = 'celery.exceptions'
+  constructor(id: string) {
+    super(
+      'ERR_INCOMPLETE_STREAM',
+      `result ${id} is not ready: get() it first, or ask for intermediate ones`,
+    )
+  }
+}
+
 /** The results of this app are disabled. */
 export class ResultDisabledError extends CeleryError {
   constructor(message: string) {

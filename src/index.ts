@@ -35,13 +35,21 @@ export type { Group } from './task/fit.ts'
 export { Signature, type SetOptions } from './task/signature.ts'
 
 // results and states
-export {
-  AsyncResult,
-  type GetOptions,
-  type RevokeOptions,
-  type UpdatesOptions,
-} from './results/async-result.ts'
-export { EagerResult } from './results/eager-result.ts'
+export { AsyncResult, type AsyncResultOptions } from './results/async-result.ts'
+export { EagerResult, type EagerOutcome } from './results/eager-result.ts'
+export { GroupResult, type GroupResultOptions } from './results/group-result.ts'
+export { ResultSet, type IterateOptions, type ResultSetOptions } from './results/result-set.ts'
+export type { Completed } from './results/join.ts'
+export type { Collected, CollectOptions, Dependency, GraphOptions } from './results/dependencies.ts'
+export { DependencyGraph, type GraphFormat } from './results/graph.ts'
+export type {
+  DependencyOptions,
+  GetOptions,
+  MaybeThrowOptions,
+  UpdatesOptions,
+} from './results/options.ts'
+export type { ResultNode } from './results/tree.ts'
+export type { RevokeOptions } from './results/source.ts'
 export type { ResultBackend } from './results/backend.ts'
 export type { ResultMeta } from '../protocol/result.ts'
 export * as states from '../protocol/states.ts'

@@ -1,20 +1,25 @@
 /** A handle to the result of one task: wait for it, ask for its state, forget it, revoke it. */
 
-import { parseIsoformat } from '../../protocol/python/datetime.ts'
-import type { ExtendedMeta, ResultMeta, ResultTuple } from '../../protocol/result.ts'
-import {
-  FAILURE,
-  PROPAGATE_STATES,
-  READY_STATES,
-  SUCCESS,
-  type TaskState,
-} from '../../protocol/states.ts'
+import type { ResultMeta, ResultTuple } from '../../protocol/result.ts'
+import { PROPAGATE_STATES, READY_STATES } from '../../protocol/states.ts'
 import { NotSupported, type CeleryError } from '../errors.ts'
+import {
+  buildGraph,
+  collect,
+  getLeaf,
+  iterdeps,
+  type Collected,
+  type CollectOptions,
+  type Dependency,
+  type GraphOptions,
+} from './dependencies.ts'
 import { Feed } from './feed.ts'
+import type { DependencyGraph } from './graph.ts'
 import { GroupResult } from './group-result.ts'
-import type { GetOptions, MaybeThrowOptions, UpdatesOptions } from './options.ts'
+import type { DependencyOptions, GetOptions, MaybeThrowOptions, UpdatesOptions } from './options.ts'
 import { decoded } from './remote-error.ts'
 import type { ResultSource, RevokeOptions, StampedHeaders } from './source.ts'
+import { TaskFacts } from './task-facts.ts'
 import {
   ancestors,
   fromTuple,
@@ -45,15 +50,17 @@ export interface AsyncResultOptions {
  *
  * @see celery 5.6, result.py, `AsyncResult`
  */
-export class AsyncResult<R = unknown> implements ResultNode<R> {
+export class AsyncResult<R = unknown> extends TaskFacts implements ResultNode<R> {
   readonly id: string
   readonly parent: ResultNode | undefined
   readonly ignored: boolean
   readonly #source: ResultSource
   /** The last meta that was seen. */
   #known: ResultMeta | undefined
+  #graph: Promise<DependencyGraph<ResultNode>> | undefined
 
   constructor(id: string, source: ResultSource, options: AsyncResultOptions = {}) {
+    super()
     if (typeof id !== 'string' || id === '')
       throw new TypeError('a result needs the id of its task')
     this.id = id
@@ -83,78 +90,8 @@ export class AsyncResult<R = unknown> implements ResultNode<R> {
     return result as R
   }
 
-  /** Everything that is stored of the task; in the exception states `result` is the error. */
-  async meta(): Promise<ResultMeta> {
+  override async meta(): Promise<ResultMeta> {
     return this.#ready ?? this.#learn(await this.#source.backend.fetch(this.id))
-  }
-
-  /** PENDING also when nobody knows the task: a backend cannot tell. */
-  async state(): Promise<TaskState> {
-    return (await this.meta()).status
-  }
-
-  /** The same as {@link state}. */
-  status(): Promise<TaskState> {
-    return this.state()
-  }
-
-  /** Whether nothing more will come: it succeeded, failed or was revoked. */
-  async ready(): Promise<boolean> {
-    return READY_STATES.has(await this.state())
-  }
-
-  async successful(): Promise<boolean> {
-    return (await this.state()) === SUCCESS
-  }
-
-  async failed(): Promise<boolean> {
-    return (await this.state()) === FAILURE
-  }
-
-  /** What it returned, its error, or the meta of a custom state; does not wait. */
-  async result(): Promise<unknown> {
-    return (await this.meta()).result
-  }
-
-  /** The same as {@link result}. */
-  info(): Promise<unknown> {
-    return this.result()
-  }
-
-  async traceback(): Promise<string | null> {
-    return (await this.meta()).traceback
-  }
-
-  /** When it became ready. */
-  async dateDone(): Promise<Date | undefined> {
-    const { dateDone } = await this.meta()
-    return dateDone === null ? undefined : parseIsoformat(dateDone)
-  }
-
-  /** The name of the task; as the five below, it is stored with `resultExtended` only. */
-  name(): Promise<string | undefined> {
-    return this.#extended('name')
-  }
-
-  args(): Promise<readonly unknown[] | undefined> {
-    return this.#extended('args')
-  }
-
-  kwargs(): Promise<Readonly<Record<string, unknown>> | undefined> {
-    return this.#extended('kwargs')
-  }
-
-  /** The node name of the worker that ran it. */
-  worker(): Promise<string | undefined> {
-    return this.#extended('worker')
-  }
-
-  retries(): Promise<number | undefined> {
-    return this.#extended('retries')
-  }
-
-  queue(): Promise<string | undefined> {
-    return this.#extended('queue')
   }
 
   /** The results of the tasks that it sent; undefined when that is not known. */
@@ -169,6 +106,44 @@ export class AsyncResult<R = unknown> implements ResultNode<R> {
     if ((options.propagate ?? true) && PROPAGATE_STATES.has(status)) throw result
     options.callback?.(this.id, result)
     return result
+  }
+
+  /**
+   * The tree of results below it, breadth first: each with what it was sent by.
+   *
+   * @throws IncompleteStream at the first that is not ready, unless `intermediate`
+   */
+  iterdeps(options: DependencyOptions = {}): AsyncGenerator<Dependency, void, undefined> {
+    return iterdeps(this, options)
+  }
+
+  /**
+   * The tree of results below it, each with what it gives: that of a group is a list. It does not
+   * wait for what is not ready.
+   *
+   * @throws IncompleteStream
+   */
+  collect(options: CollectOptions = {}): AsyncGenerator<Collected, void, undefined> {
+    return collect(this, options)
+  }
+
+  /** What the last result of the tree below it gives. @throws IncompleteStream */
+  getLeaf(): Promise<unknown> {
+    return getLeaf(this)
+  }
+
+  /** The tree of results below it, to be drawn. @throws IncompleteStream */
+  buildGraph(options: GraphOptions = {}): Promise<DependencyGraph<ResultNode>> {
+    return buildGraph(this, options)
+  }
+
+  /** The same as {@link buildGraph}, and kept: `(await result.graph()).toDot()`. */
+  graph(): Promise<DependencyGraph<ResultNode>> {
+    this.#graph ??= this.buildGraph().catch((error: unknown) => {
+      this.#graph = undefined
+      throw error
+    })
+    return this.#graph
   }
 
   /** Each change, up to the last state; ends by itself, or with an error when the signal aborts. */
@@ -230,7 +205,7 @@ export class AsyncResult<R = unknown> implements ResultNode<R> {
     return other instanceof AsyncResult ? other.id === this.id : other === this.id
   }
 
-  toString(): string {
+  override toString(): string {
     return this.id
   }
 
@@ -272,12 +247,6 @@ export class AsyncResult<R = unknown> implements ResultNode<R> {
   #learn(meta: ResultMeta): ResultMeta {
     this.#known = meta
     return decoded(meta)
-  }
-
-  async #extended<K extends keyof ExtendedMeta>(
-    member: K,
-  ): Promise<NonNullable<ExtendedMeta[K]> | undefined> {
-    return (await this.meta()).extended?.[member] ?? undefined
   }
 
   async #wait(options: GetOptions, parents: Parents | undefined): Promise<ResultMeta> {

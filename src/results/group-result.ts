@@ -17,10 +17,7 @@ export interface GroupRestorer {
 }
 
 /** @see celery 5.6, result.py, `GroupResult` */
-export class GroupResult<R extends readonly unknown[] = unknown[]>
-  extends ResultSet<R>
-  implements ResultNode<R>
-{
+export class GroupResult<R = unknown[]> extends ResultSet<R> implements ResultNode<R> {
   readonly id: string
   readonly parent: ResultNode | undefined
 
@@ -40,7 +37,7 @@ export class GroupResult<R extends readonly unknown[] = unknown[]>
    *
    * @throws NotSupported when the backend keeps no groups
    */
-  static restore<R extends readonly unknown[] = unknown[]>(
+  static restore<R = unknown[]>(
     id: string,
     app: GroupRestorer,
   ): Promise<GroupResult<R> | undefined> {

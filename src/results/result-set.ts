@@ -18,12 +18,15 @@ export type MemberResult<T> = unknown extends T
     ? ResultNode<T>
     : AsyncResult<T>
 
-export type MemberResults<R extends readonly unknown[]> = {
+export type MemberResults<R> = {
   readonly [K in keyof R]: MemberResult<R[K]>
 }
 
 /** The results of members that need not have succeeded. */
-export type Outcomes<R extends readonly unknown[]> = { [K in keyof R]: R[K] | CeleryError }
+export type Outcomes<R> = { [K in keyof R]: R[K] | CeleryError }
+
+/** What any of the members may give. */
+export type Item<R> = R extends readonly (infer T)[] ? T : unknown
 
 export type IterateOptions = Omit<GetOptions, 'callback'>
 
@@ -43,7 +46,7 @@ const MAX_SHOWN = 20
  *
  * @see celery 5.6, result.py, `ResultSet`
  */
-export class ResultSet<R extends readonly unknown[] = unknown[]> implements Iterable<ResultNode> {
+export class ResultSet<R = unknown[]> implements Iterable<ResultNode> {
   readonly #results: ResultNode[]
   readonly #source: ResultSource | undefined
 
@@ -51,13 +54,13 @@ export class ResultSet<R extends readonly unknown[] = unknown[]> implements Iter
     results: { readonly [K in keyof R]: ResultNode<R[K]> },
     options: ResultSetOptions = {},
   ) {
-    this.#results = [...(results as readonly ResultNode[])]
+    this.#results = [...(results as Iterable<ResultNode>)]
     this.#source = options.source
   }
 
   /** The members, in their order. */
-  get results(): MemberResults<R> {
-    return this.#results as readonly ResultNode[] as MemberResults<R>
+  get results(): MemberResults<R> & readonly ResultNode[] {
+    return this.#results as readonly ResultNode[] as MemberResults<R> & readonly ResultNode[]
   }
 
   get length(): number {
@@ -102,10 +105,8 @@ export class ResultSet<R extends readonly unknown[] = unknown[]> implements Iter
   /** Each member as it completes: where it stands, and its result. The first failure is thrown. */
   iterate(
     options: IterateOptions & { readonly propagate: false },
-  ): AsyncIterableIterator<Completed<R[number] | CeleryError>, undefined, undefined>
-  iterate(
-    options?: IterateOptions,
-  ): AsyncIterableIterator<Completed<R[number]>, undefined, undefined>
+  ): AsyncIterableIterator<Completed<Item<R> | CeleryError>, undefined, undefined>
+  iterate(options?: IterateOptions): AsyncIterableIterator<Completed<Item<R>>, undefined, undefined>
   iterate(options: IterateOptions = {}): AsyncIterableIterator<never, undefined, undefined> {
     return iterateMembers(this.#joining, options) as AsyncIterableIterator<never, undefined>
   }
@@ -159,7 +160,7 @@ export class ResultSet<R extends readonly unknown[] = unknown[]> implements Iter
   }
 
   /** Does nothing when it is a member already. */
-  add(result: ResultNode<R[number]>): void {
+  add(result: ResultNode<Item<R>>): void {
     if (!this.#has(result.id)) this.#results.push(result)
   }
 
@@ -178,7 +179,7 @@ export class ResultSet<R extends readonly unknown[] = unknown[]> implements Iter
   }
 
   /** Adds those that are no members yet. */
-  update(results: Iterable<ResultNode<R[number]>>): void {
+  update(results: Iterable<ResultNode<Item<R>>>): void {
     const ids = new Set(this.#results.map(({ id }) => id))
     this.#results.push(...[...results].filter(({ id }) => !ids.has(id)))
   }

@@ -6,6 +6,7 @@ import type { SignatureDict } from '../../protocol/signature.ts'
 import { READY_STATES, type TaskState } from '../../protocol/states.ts'
 import { AsyncResult } from '../results/async-result.ts'
 import type { StoreOptions } from '../results/backend.ts'
+import { GroupResult } from '../results/group-result.ts'
 import type { TaskRequest } from './request.ts'
 
 /** What a meta tells besides the request. */
@@ -88,7 +89,7 @@ export function storeOptionsOfSuccessor(
 /** A return value as it is stored: nothing is None, a result is its tuple. */
 export function storable(value: unknown): unknown {
   if (value === undefined) return null
-  return value instanceof AsyncResult ? value.asTuple() : value
+  return value instanceof AsyncResult || value instanceof GroupResult ? value.asTuple() : value
 }
 
 /**
