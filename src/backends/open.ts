@@ -6,6 +6,8 @@ import { hint } from '../runtime/nearest.ts'
 import { redactUrl } from '../runtime/url.ts'
 import type { BackendDeps } from './deps.ts'
 import { DisabledBackend } from './disabled.ts'
+import { djangoDatabaseUrl } from './django/address.ts'
+import { importDriver } from './driver.ts'
 import { LazyBackend } from './lazy.ts'
 import { MemoryBackend } from './memory.ts'
 import { RedisBackend } from './redis.ts'
@@ -31,6 +33,17 @@ const file = lazy({ chords: false }, async (url, deps) => {
   return new FileBackend(url, deps)
 })
 
+/** What is missing in its address is an error now, not at its first use. */
+const django: Open = (url, deps) => {
+  const address = djangoDatabaseUrl(url)
+  const load: Load = async () => {
+    await importDriver('django-db', ['kysely'])
+    const { DjangoBackend } = await import('./django/backend.ts')
+    return new DjangoBackend(address, deps)
+  }
+  return lazy({ chords: true }, load)(`django-db+${address}`, deps)
+}
+
 /**
  * By the whole scheme of the URL.
  *
@@ -49,7 +62,7 @@ const BACKENDS: ReadonlyMap<string, Open> = new Map([
 ])
 
 /** By what stands in the scheme before its plus: `db` is `db+postgresql`, too. */
-const FAMILIES: ReadonlyMap<string, Open> = new Map<string, Open>([])
+const FAMILIES: ReadonlyMap<string, Open> = new Map<string, Open>([['django-db', django]])
 
 /** What else Celery knows; its own names, so that the error can tell them from a slip of the pen. */
 const UNSUPPORTED: ReadonlySet<string> = new Set([
@@ -60,6 +73,7 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
   'cosmosdbsql',
   'couchbase',
   'couchdb',
+  'django-cache',
   'dynamodb',
   'elasticsearch',
   'gs',

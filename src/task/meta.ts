@@ -72,10 +72,19 @@ export function metaOfSuccessor(
   }
 }
 
-/** @see celery 5.6, backends/rpc.py, `destination_for` */
+/**
+ * @see celery 5.6, backends/rpc.py, `destination_for`
+ * @see django-celery-results 2.6, backends/database.py, `_get_extended_properties`
+ */
 export function storeOptionsOf(request: TaskRequest): StoreOptions {
-  const { replyTo, correlationId, id } = request
-  return replyTo === null ? {} : { replyTo, correlationId: correlationId ?? id }
+  const { replyTo, correlationId, id, argsrepr, kwargsrepr, headers } = request
+  const periodic = headers['periodic_task_name']
+  return {
+    ...(replyTo === null ? {} : { replyTo, correlationId: correlationId ?? id }),
+    ...(argsrepr === '' ? {} : { argsrepr }),
+    ...(kwargsrepr === '' ? {} : { kwargsrepr }),
+    ...(typeof periodic === 'string' ? { periodicTaskName: periodic } : {}),
+  }
 }
 
 export function storeOptionsOfSuccessor(

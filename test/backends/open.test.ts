@@ -23,6 +23,7 @@ describe('the URL of a result backend', () => {
     expect(named('memory://')).to.equal('MemoryBackend')
     expect(named('cache+memory://')).to.equal('MemoryBackend')
     expect(named('file:///tmp')).to.equal('LazyBackend')
+    expect(named('django-db+postgresql://u:p@h/shop')).to.equal('LazyBackend')
     expect(named('disabled')).to.equal('DisabledBackend')
     expect(named(null)).to.equal('DisabledBackend')
   })
@@ -40,7 +41,7 @@ describe('the URL of a result backend', () => {
 
   it('tells what Celery has and celeriac has not from a slip of the pen', () => {
     const open = (url: string) => (): unknown => openBackend(url, backendDeps())
-    for (const scheme of ['mongodb', 'dynamodb', 's3', 'elasticsearch', 'cassandra', 'gs'])
+    for (const scheme of ['mongodb', 'dynamodb', 's3', 'elasticsearch', 'django-cache', 'gs'])
       expect(open(`${scheme}://h/x`)).to.throw(ImproperlyConfigured, /not one of celeriac's.*redis/)
     expect(open('mongodb+srv://h/x')).to.throw(ImproperlyConfigured, /not one of celeriac's/)
     expect(open('rediss+socket://h')).to.throw(ImproperlyConfigured, /did you mean 'redis\+socket'/)

@@ -1,0 +1,131 @@
+/** Results in the database of a Django project, in the tables of django-celery-results. */
+
+import type { ResultMeta } from '../../../protocol/result.ts'
+import { CeleryError } from '../../errors.ts'
+import type {
+  BackendCapabilities,
+  ChordStore,
+  GroupStore,
+  ResultBackend,
+  StoreOptions,
+  Unsubscribe,
+} from '../../results/backend.ts'
+import { retryPolicy, type BackendDeps } from '../deps.ts'
+import { pendingMeta } from '../key-value.ts'
+import { Poller, type FailedLook } from '../poller.ts'
+import { DjangoChords } from './chords.ts'
+import { djangoClock, type Clock } from './clock.ts'
+import { contentsOf } from './content.ts'
+import { DjangoDatabase } from './database.ts'
+import { DjangoGroups } from './groups.ts'
+import { GROUPS, TASKS } from './tables.ts'
+import { TaskResults } from './task-results.ts'
+
+/** @see django-celery-results 2.6, backends/database.py, `DatabaseBackend` */
+export class DjangoBackend implements ResultBackend {
+  readonly capabilities: BackendCapabilities = { persistent: true }
+  readonly groups: GroupStore
+  readonly chords: ChordStore
+  readonly #database: DjangoDatabase
+  readonly #tasks: TaskResults
+  readonly #clock: Clock
+  readonly #poller: Poller
+  readonly #deps: BackendDeps
+
+  /** @param url of the database itself @throws ImproperlyConfigured */
+  constructor(url: string, deps: BackendDeps) {
+    const { log, transportOptions } = deps
+    const { engineOptions } = deps.database
+    const database = new DjangoDatabase({ url, log, engineOptions, policy: retryPolicy(deps) })
+    const contents = contentsOf(deps)
+    const clock = djangoClock(database.dialect, transportOptions['timeZone'])
+    const tasks = new TaskResults({ database, contents, clock })
+    this.#deps = deps
+    this.#database = database
+    this.#tasks = tasks
+    this.#clock = clock
+    this.groups = new DjangoGroups({ database, contents, clock })
+    this.chords = new DjangoChords({ database, tasks, groups: this.groups, log })
+    this.#poller = new Poller({
+      fetchMany: (taskIds) => this.#look(taskIds),
+      onError: (error) => this.#onLookFailed(error),
+    })
+  }
+
+  get address(): string {
+    return this.#database.address
+  }
+
+  /** @throws BackendError when Django has not made the tables */
+  async start(): Promise<void> {
+    await this.#database.columns()
+  }
+
+  async close(): Promise<void> {
+    this.#poller.close()
+    await this.#database.close()
+  }
+
+  store(meta: ResultMeta, options?: StoreOptions): Promise<void> {
+    return this.#tasks.store(meta, options)
+  }
+
+  async fetch(taskId: string): Promise<ResultMeta> {
+    const [meta = pendingMeta(taskId)] = await this.fetchMany([taskId])
+    return meta
+  }
+
+  async fetchMany(taskIds: readonly string[]): Promise<readonly ResultMeta[]> {
+    const looks = await this.#look(taskIds)
+    return looks.map((look) => {
+      if ('error' in look) throw look.error
+      return look
+    })
+  }
+
+  subscribe(
+    taskId: string,
+    onMeta: (meta: ResultMeta) => void,
+    onEnd?: (reason: CeleryError) => void,
+  ): Unsubscribe {
+    return this.#poller.subscribe(taskId, onMeta, onEnd)
+  }
+
+  async onTaskCall(): Promise<void> {}
+
+  forget(taskId: string): Promise<void> {
+    return this.#tasks.forget(taskId)
+  }
+
+  /** @see django-celery-results 2.6, backends/database.py, `cleanup` */
+  async cleanup(): Promise<void> {
+    const { resultExpires } = this.#deps
+    if (!resultExpires) return
+    const before = this.#clock.now(resultExpires)
+    await this.#database.retry('cannot delete expired results', async (db) => {
+      await db.deleteFrom(TASKS).where('date_done', '<', before).execute()
+      await db.deleteFrom(GROUPS).where('date_done', '<', before).execute()
+    })
+  }
+
+  /** One look at many; what is wrong with one does not hide the others. */
+  async #look(taskIds: readonly string[]): Promise<readonly (ResultMeta | FailedLook)[]> {
+    const rows = new Map((await this.#tasks.read(taskIds)).map((row) => [row.task_id, row]))
+    return taskIds.map((taskId) => {
+      const row = rows.get(taskId)
+      if (row === undefined) return pendingMeta(taskId)
+      try {
+        return this.#tasks.decode(row)
+      } catch (error) {
+        return { taskId, error: error as CeleryError }
+      }
+    })
+  }
+
+  #onLookFailed(error: unknown): CeleryError | undefined {
+    if (error instanceof CeleryError && !error.retryable) return error
+    const { log } = this.#deps
+    log.error(`The result backend ${this.address} cannot be read, trying again: ${String(error)}`)
+    return undefined
+  }
+}
