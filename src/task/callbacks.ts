@@ -6,6 +6,7 @@ import { groupOf } from '../canvas/primitives.ts'
 import { returnPart } from './chord.ts'
 import { sendSignature } from './dispatch.ts'
 import { callErrbacks as callErrbacksIn } from './errbacks.ts'
+import { patienceOf } from './patience.ts'
 import type { Run } from './run.ts'
 
 /**
@@ -52,7 +53,8 @@ function lineage({ lineage: { rootId, parentId, priority } }: Run): Record<strin
 export async function returnChordPart(run: Run, state: TaskState, result: unknown): Promise<void> {
   const { embed, group, groupIndex, id: taskId } = run.request
   if (embed.chord === null) return
-  await returnPart(run.host, { taskId, state, result, group, groupIndex, chord: embed.chord })
+  const part = { taskId, state, result, group, groupIndex, chord: embed.chord }
+  await returnPart(run.host, part, patienceOf(run))
 }
 
 /** Runs or sends its errbacks. */

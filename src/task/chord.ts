@@ -12,6 +12,7 @@ import { oneLine } from '../runtime/log.ts'
 import { failUnsent } from './chord-error.ts'
 import { sendSignature } from './dispatch.ts'
 import type { TaskHost } from './host.ts'
+import { AT_ONCE, type Keep } from './patience.ts'
 
 /** A task of a header that has ended. */
 export interface EndedPart extends ChordPart {
@@ -31,7 +32,11 @@ const MAX_NAME = 256
  *
  * @see celery 5.6, backends/redis.py, `on_chord_part_return`
  */
-export async function returnPart(host: TaskHost, part: EndedPart): Promise<void> {
+export async function returnPart(
+  host: TaskHost,
+  part: EndedPart,
+  keep: Keep = AT_ONCE,
+): Promise<void> {
   const { group: groupId, groupIndex, chord: body } = part
   if (groupId === null) return
   const { backend } = host
@@ -42,13 +47,15 @@ export async function returnPart(host: TaskHost, part: EndedPart): Promise<void>
   }
   const { groups } = backend
   const { taskId, state, result } = part
-  const parts = await chords.onChordPartReturn({ groupId, groupIndex, taskId, state, result })
+  const returned = { groupId, groupIndex, taskId, state, result }
+  const parts = await keep('the part in a chord', () => chords.onChordPartReturn(returned))
   if (parts === undefined) return
-  await completeChord(host, groupId, body, async () => {
-    const group = await groups.restore(groupId)
+  const join = async (): Promise<readonly unknown[]> => {
+    const group = await keep('the end of a chord', () => groups.restore(groupId))
     return group === undefined ? valuesOf(parts) : await joined(host, group, parts)
-  })
-  await chords.endChord(groupId)
+  }
+  await completeChord(host, groupId, body, join, keep)
+  await keep('the end of a chord', () => chords.endChord(groupId))
 }
 
 /** Sends the body with the results of the header, or has it fail with what is wrong with them. */
@@ -57,11 +64,12 @@ export async function completeChord(
   groupId: string,
   body: SignatureDict,
   join: () => Promise<readonly unknown[]>,
+  keep: Keep = AT_ONCE,
 ): Promise<void> {
   const fail = (error: ChordError): Promise<void> => {
     const id = groupId.slice(0, MAX_NAME)
     host.log.error(oneLine(`Chord '${id}' raised: ${exceptionRepr(error)}`))
-    return failUnsent(host, body, error, (end, result) => endWith(host, end, result))
+    return failUnsent(host, body, error, (end, result) => endWith(host, end, result, keep), keep)
   }
   let values: readonly unknown[]
   try {
@@ -81,11 +89,12 @@ async function endWith(
   host: TaskHost,
   { options }: SignatureDict,
   ended: Omit<ChordPart, 'taskId'>,
+  keep: Keep,
 ): Promise<void> {
   const { task_id: taskId, group_id: group, group_index: index, chord } = options
   if (typeof taskId !== 'string' || typeof group !== 'string' || !isBody(chord)) return
   const groupIndex = typeof index === 'number' ? index : null
-  await returnPart(host, { ...ended, taskId, group, groupIndex, chord })
+  await returnPart(host, { ...ended, taskId, group, groupIndex, chord }, keep)
 }
 
 /** The same for a signature that will not run because one before it failed. */
@@ -93,8 +102,9 @@ export async function returnUnsent(
   host: TaskHost,
   signature: SignatureDict,
   ended: Omit<ChordPart, 'taskId'>,
+  keep: Keep,
 ): Promise<void> {
-  for (const end of endsOf(signature)) await endWith(host, end, ended)
+  for (const end of endsOf(signature)) await endWith(host, end, ended, keep)
 }
 
 function isBody(value: unknown): value is SignatureDict {

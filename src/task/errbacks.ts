@@ -1,10 +1,11 @@
 /** Errbacks: called here, or sent, when a task has failed. */
 
+import type { ResultTuple } from '../../protocol/result.ts'
 import type { SignatureDict } from '../../protocol/signature.ts'
 import { groupOf } from '../canvas/primitives.ts'
 import { oneLine } from '../runtime/log.ts'
 import { bindArguments } from './binding.ts'
-import { sendSignature } from './dispatch.ts'
+import { startSignature } from './dispatch.ts'
 import type { TaskHost } from './host.ts'
 import { newId } from './id.ts'
 import { localRequest } from './local-request.ts'
@@ -25,23 +26,25 @@ export interface Failed {
  * A function of ours that takes more than one argument is called here, with the request, the error and
  * the traceback; any other is sent, with the id of the failed task.
  *
+ * @returns the group that was sent
+ *
  * @see celery 5.6, backends/base.py, `_call_task_errbacks`
  */
 export async function callErrbacks(
   host: TaskHost,
   errbacks: readonly SignatureDict[],
   failed: Failed,
-): Promise<void> {
+): Promise<readonly ResultTuple[]> {
   const sent: SignatureDict[] = []
   for (const errback of errbacks) {
     const task = host.tasks.get(errback.task)
     if (task === undefined || !isCalledInline(task)) sent.push(errback)
     else await callInline(host, task, errback, failed)
   }
-  if (sent.length === 0) return
+  if (sent.length === 0) return []
   const { request, lineage } = failed
   const options = { ...lineage, task_id: newId() }
-  await sendSignature(host, groupOf(sent), { args: [request.id], options })
+  return [await startSignature(host, groupOf(sent), { args: [request.id], options })]
 }
 
 /** The same for a task that was never sent. @see celery 5.6, backends/base.py, `_create_fake_task_request` */
@@ -50,10 +53,10 @@ export async function callErrbacksOf(
   { id, task }: { readonly id: string; readonly task: string },
   errbacks: readonly SignatureDict[],
   error: unknown,
-): Promise<void> {
+): Promise<readonly ResultTuple[]> {
   const request = localRequest({ id, task, args: [], kwargs: {} })
   const lineage = { root_id: id, parent_id: id }
-  await callErrbacks(host, errbacks, { request, lineage, error, traceback: null })
+  return callErrbacks(host, errbacks, { request, lineage, error, traceback: null })
 }
 
 function isCalledInline({ arity, options, takesRequest }: TaskDefinition): boolean {

@@ -20,7 +20,7 @@ import { returnUnsent } from './chord.ts'
 import { send } from './dispatch.ts'
 import { metaOfSuccessor, storeOptionsOfSuccessor } from './meta.ts'
 import { matches } from './options.ts'
-import { storeForGood } from './patience.ts'
+import { patienceOf, storeForGood } from './patience.ts'
 import type { Outcome } from './request.ts'
 import { storeProgress } from './progress.ts'
 import { intentOf, type RetryIntent } from './retry.ts'
@@ -157,13 +157,15 @@ async function failSuccessors(
   const { host, environment } = run
   const facts = { status: FAILURE, result, traceback, now: environment.now }
   const extended = host.conf.resultExtended
+  const keep = patienceOf(run)
   for (const successor of run.request.embed.chain ?? []) {
     const id = successor.options['task_id']
     if (stores && typeof id === 'string') {
       const meta = metaOfSuccessor(successor, id, { ...facts, extended })
-      await host.backend.store(meta, storeOptionsOfSuccessor(successor.options, id))
+      const to = storeOptionsOfSuccessor(successor.options, id)
+      await keep(FAILURE, () => host.backend.store(meta, to))
     }
-    await returnUnsent(host, successor, { state: FAILURE, result })
+    await returnUnsent(host, successor, { state: FAILURE, result }, keep)
   }
 }
 

@@ -11,6 +11,7 @@ import { runAs } from './current.ts'
 import { markAsFailure } from './failure.ts'
 import type { TaskHost } from './host.ts'
 import { neverAborted } from './local-request.ts'
+import { patienceOf } from './patience.ts'
 import type { Outcome, TaskRequest } from './request.ts'
 import type { Run } from './run.ts'
 import { eventOf, taskFailure, taskRetry } from './signals.ts'
@@ -69,7 +70,9 @@ async function revoked(run: Run, error: Error): Promise<void> {
   const ended = { state: REVOKED, result: encodeException(error) }
   await attempt(run, REVOKED, async () => {
     if (chord !== null) await returnChordPart(run, REVOKED, ended.result)
-    for (const successor of chain ?? []) await returnUnsent(run.host, successor, ended)
+    for (const successor of chain ?? []) {
+      await returnUnsent(run.host, successor, ended, patienceOf(run))
+    }
   })
 }
 

@@ -1,4 +1,4 @@
-/** Stores what became of a run for good, however long the backend is away. */
+/** Stores what became of a run, and what it owes to others, for good, however long the backend is away. */
 
 import type { TaskState } from '../../protocol/states.ts'
 import { CeleryError, WorkerShutdown } from '../errors.ts'
@@ -21,36 +21,50 @@ const POLICY: RetryPolicy = {
   intervalMax: 5,
 }
 
-/**
- * What ran must not be told to have no end because the backend was away for a minute: the run keeps its
- * slot, and its delivery when it is acked late, until its result is stored. So no more results wait than
- * tasks run at a time. A cold shutdown ends the wait; what the backend refuses is not tried again.
- */
-export async function storeForGood(
+/** One step at the backend, told by what it is about. */
+export type Keep = <T>(what: string, attempt: () => Promise<T>) => Promise<T>
+
+export const AT_ONCE: Keep = (_what, attempt) => attempt()
+
+export function storeForGood(
   run: Run,
   state: TaskState,
   result: unknown,
   traceback: string | null,
 ): Promise<void> {
+  return keepTrying(run, state, () => run.store(state, result, traceback))
+}
+
+/** The same for what a run owes to others: its part of a chord, the ends of those that cannot follow it. */
+export function patienceOf(run: Run): Keep {
+  return (what, attempt) => keepTrying(run, what, attempt)
+}
+
+/**
+ * What ran must not be told to have no end because the backend was away for a minute: the run keeps its
+ * slot, and its delivery when it is acked late, until its result is stored. So no more results wait than
+ * tasks run at a time. A cold shutdown ends the wait; what the backend refuses is not tried again.
+ */
+async function keepTrying<T>(run: Run, what: string, attempt: () => Promise<T>): Promise<T> {
   try {
-    return await run.store(state, result, traceback)
+    return await attempt()
   } catch (error) {
     const waiting = waitingOf.get(run.host) ?? 0
     if (run.request.isEager || !isAway(error) || waiting >= MOST_WAITING) throw error
-    warn(run, state, error)
+    warn(run, what, error)
     waitingOf.set(run.host, waiting + 1)
-    await persist(run, error, () => run.store(state, result, traceback)).finally(() =>
+    return await persist(run, error, attempt).finally(() =>
       waitingOf.set(run.host, (waitingOf.get(run.host) ?? 1) - 1),
     )
   }
 }
 
-async function persist(run: Run, first: CeleryError, store: () => Promise<void>): Promise<void> {
+async function persist<T>(run: Run, first: CeleryError, attempt: () => Promise<T>): Promise<T> {
   let error = first
   for (let retries = 0; ; retries += 1) {
     await pause(run, interval(POLICY, retries), error)
     try {
-      return await store()
+      return await attempt()
     } catch (next) {
       if (!isAway(next)) throw next
       error = next
@@ -62,9 +76,9 @@ function isAway(error: unknown): error is CeleryError {
   return error instanceof CeleryError && error.retryable
 }
 
-function warn(run: Run, state: TaskState, error: CeleryError): void {
+function warn(run: Run, what: string, error: CeleryError): void {
   const label = oneLine(`${run.name}[${run.request.id}]`)
-  run.log.warning(`${state} of task ${label} waits for the backend: ${oneLine(error.message)}`)
+  run.log.warning(`${what} of task ${label} waits for the backend: ${oneLine(error.message)}`)
 }
 
 /** @throws the error of the backend when the worker ends */

@@ -138,6 +138,36 @@ describe('a chord', () => {
       expect(told).to.deep.equal(['the-body'])
     })
 
+    it('knows what it sent to its errbacks as the children of its body', async () => {
+      const options = { task_id: 'guarded', link_error: [signature('told')] }
+      const result = await send(chordOf([FAIL, ADD(1, 1)], { ...ECHO, options }))
+      await until(() => heard.length === 1)
+      await until(async () => (await result.state()) === 'FAILURE')
+      const [child, ...more] = (await result.meta()).children ?? []
+      expect(more).to.deep.equal([])
+      const told = child?.[1]?.[0]?.[0][0] ?? ''
+      await until(async () => (await app.asyncResult(told).state()) === 'SUCCESS')
+    })
+
+    it('leaves it to the chord that it stands in to tell the errbacks that both have', async () => {
+      const guarded = (id: string, ...own: readonly SignatureDict[]): SignatureDict => ({
+        ...ECHO,
+        options: { task_id: id, link_error: [signature('told'), ...own] },
+      })
+      const inner = chordOf([FAIL, ADD(1, 1)], guarded('inner', signature('oops', ['own'])))
+      await failure(chordOf([ADD(2, 2), inner], guarded('outer')))
+      await until(() => heard.some(([id]) => id === 'outer'))
+      await run(ADD(1, 1))
+      expect(heard.map(([first, , , mine]) => mine ?? first)).to.have.members(['own', 'outer'])
+    })
+
+    it('fails its body although its errbacks cannot be sent', async () => {
+      const errback = signature('told', [], {}, { options: { exchange: 'gone', routing_key: 'x' } })
+      const error = await failure(chordOf([FAIL], { ...ECHO, options: { link_error: [errback] } }))
+      expect(String(error)).to.match(/^ChordError: Dependency /)
+      expect(logged.join('\n')).to.match(/errbacks of .* could not be sent/)
+    })
+
     it('fails each member of a body that is a group, with the error of the header itself', async () => {
       const link = { link_error: [signature('told')] }
       const body = groupOf([ECHO, { ...ECHO, options: { task_id: 'second', ...link } }])

@@ -1,7 +1,10 @@
 /** What ran and cannot be stored now: it waits for the backend, and how that ends. */
 
 import { expect } from 'chai'
+import { signature } from '../../protocol/signature.ts'
+import { NO_EMBED } from '../../protocol/task/task-message.ts'
 import { BackendError, SoftTimeLimitExceeded, WorkerShutdown } from '../../src/errors.ts'
+import type { ReturnedPart } from '../../src/results/backend.ts'
 import { until } from '../support/until.ts'
 import { fixture, type Fixture } from './fakes.ts'
 
@@ -87,4 +90,61 @@ describe('a result whose backend is away', () => {
       expect(await run).to.include({ state: 'REJECTED', requeue: true })
     })
   }
+
+  describe('and that counts the parts of a chord', () => {
+    const BODY = signature('t.body', [], {}, { options: { task_id: 'body' } })
+    const part = { group: 'g', groupIndex: 0, embed: { ...NO_EMBED, chord: BODY } }
+    let steps: string[]
+
+    /** Each step fails the first time. */
+    function count(): void {
+      const failed = new Set<string>()
+      const step = <T>(name: string, value: T): Promise<T> => {
+        steps.push(name)
+        if (failed.has(name)) return Promise.resolve(value)
+        failed.add(name)
+        return Promise.reject(new BackendError('the backend is away'))
+      }
+      const chords = {
+        open: () => Promise.resolve(),
+        addToChord: () => Promise.resolve(),
+        onChordPartReturn: ({ taskId, state, result }: ReturnedPart) =>
+          step('count', [{ taskId, state, result }]),
+        endChord: () => step('end', undefined),
+      }
+      const groups = {
+        save: () => Promise.resolve(),
+        restore: () => step('restore', undefined),
+        forget: () => Promise.resolve(),
+      }
+      Object.defineProperties(app.backend, { chords: { value: chords }, groups: { value: groups } })
+    }
+
+    beforeEach(() => {
+      steps = []
+      count()
+    })
+
+    it('counts the part when it is back, and sends the body once', async () => {
+      app.task('t.add', () => 3)
+      expect(await app.run({ task: 't.add', ...part })).to.include({ state: 'SUCCESS' })
+      expect(steps).to.deep.equal(['count', 'count', 'restore', 'restore', 'end', 'end'])
+      expect(app.sender.sent.map(({ task, args }) => [task, args])).to.deep.equal([
+        ['t.body', [[3]]],
+      ])
+    })
+
+    it('fails the body, and what would have followed, when it is back', async () => {
+      app.task('t.fail', () => {
+        throw new Error('no')
+      })
+      const chain = [signature('t.next', [], {}, { options: { task_id: 'next' } })]
+      away(1)
+      const embed = { ...part.embed, chain }
+      expect(await app.run({ task: 't.fail', ...part, embed })).to.include({ state: 'FAILURE' })
+      expect(steps).to.deep.equal(['count', 'count', 'restore', 'restore', 'end', 'end'])
+      const ends = app.backend.metas.map(({ taskId, status }) => `${taskId} ${status}`)
+      expect(ends).to.deep.equal(['id-1 FAILURE', 'body FAILURE', 'next FAILURE'])
+    })
+  })
 })
