@@ -101,6 +101,11 @@ function errorName(error: unknown): string {
   return className === 'Error' ? 'Exception' : className
 }
 
+/** Whether Python has an exception of that name built in. */
+export function isBuiltinException(name: string): boolean {
+  return BUILTINS.has(name)
+}
+
 function moduleOf(error: unknown, type: string): string {
   const celery = error instanceof CeleryError ? CELERY_MODULES.get(type) : undefined
   return celery ?? (BUILTINS.has(type) ? 'builtins' : JAVASCRIPT)

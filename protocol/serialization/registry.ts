@@ -10,6 +10,7 @@ import {
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts'
 import { json } from './json.ts'
 import { msgpack } from './msgpack.ts'
+import { pickle } from './pickle.ts'
 import type { Serializer } from './serializer.ts'
 import { yaml } from './yaml.ts'
 
@@ -22,10 +23,9 @@ export interface Content {
 
 /**
  * Names that a configuration shared with Python may hold. We know their types, so that a refusal can
- * name them, but no code here reads them: unpickling runs what the sender likes.
+ * name them, but no code here reads them.
  */
 const FOREIGN: ReadonlyMap<string, string> = new Map([
-  ['pickle', 'application/x-python-serialize'],
   ['auth', 'application/data'],
   ['raw', 'application/data'],
 ])
@@ -35,7 +35,7 @@ export class SerializerRegistry {
   readonly #byName = new Map<string, Serializer>()
   readonly #byContentType = new Map<string, Serializer>()
 
-  constructor(serializers: readonly Serializer[] = [json, msgpack, yaml]) {
+  constructor(serializers: readonly Serializer[] = [json, msgpack, yaml, pickle]) {
     for (const serializer of serializers) this.register(serializer)
   }
 

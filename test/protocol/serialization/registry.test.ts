@@ -10,7 +10,7 @@ import {
   LimitExceeded,
 } from '../../../protocol/errors.ts'
 import { DEFAULT_LIMITS } from '../../../protocol/limits.ts'
-import { SerializerRegistry } from '../../../protocol/serialization/registry.ts'
+import { SerializerRegistry, type Content } from '../../../protocol/serialization/registry.ts'
 import { amqpMessages } from '../captures.ts'
 
 const registry = new SerializerRegistry()
@@ -57,12 +57,21 @@ describe('SerializerRegistry', () => {
     )
   })
 
-  it('has nothing that reads pickle, even where it is accepted', () => {
+  it('reads pickle as data where it is accepted, and calls nothing', () => {
     const accept = registry.contentTypes(['pickle'])
-    for (const pickle of ['cos\nsystem\n(S"ls"\ntR.', '\x80\x04N.']) {
-      const refused = content(pickle, 'application/x-python-serialize')
-      expect(() => registry.loads(refused, accept)).to.throw(ContentDisallowed, 'no serializer')
-    }
+    const pickled = (body: string): Content => ({
+      ...content('', 'application/x-python-serialize'),
+      body: Buffer.from(body, 'latin1'),
+    })
+    expect(registry.loads(pickled('\x80\x04]K\x05a.'), accept)).to.deep.equal([5])
+    const call = pickled("cos\nsystem\n(S'ls'\ntR.")
+    expect(() => registry.loads(call, accept)).to.throw(DecodeError, 'os.system')
+  })
+
+  it('has nothing that reads signed messages, even where they are accepted', () => {
+    const accept = registry.contentTypes(['auth'])
+    const signed = content('{}', 'application/data')
+    expect(() => registry.loads(signed, accept)).to.throw(ContentDisallowed, 'no serializer')
   })
 
   it('trusts no content type by itself', () => {

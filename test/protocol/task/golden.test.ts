@@ -43,7 +43,7 @@ const REFUSED: readonly (readonly [
   type: new (message: string) => CeleryError,
   why: string,
 ])[] = [
-  [/\.serializer-pickle$/, ContentDisallowed, 'to unpickle is to run what the sender likes'],
+  [/\.serializer-pickle$/, ContentDisallowed, 'pickle is read only where it is accepted'],
   [/\.serializer-auth$/, ContentDisallowed, 'nobody here verifies signed messages'],
   [/\.compression-(bzip2|lzma)$/, DecodeError, 'Node has no such decompressor'],
   ...('zstdDecompressSync' in zlib
