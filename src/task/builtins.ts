@@ -16,8 +16,7 @@ interface Builtin {
 
 /** @see celery 5.6, app/builtins.py; `celery.ping` is in contrib/testing/tasks.py */
 const BUILTINS: Readonly<Record<string, Builtin>> = {
-  /** Our backends expire what they store by themselves. */
-  'celery.backend_cleanup': { run: () => null },
+  'celery.backend_cleanup': { run: cleanUp },
 
   /** Sent by `celery.contrib.testing`, which waits for the answer before its tests begin. */
   'celery.ping': { run: () => 'pong' },
@@ -38,6 +37,12 @@ const BUILTINS: Readonly<Record<string, Builtin>> = {
       defaultRetryDelay: conf.resultChordRetryInterval,
     }),
   },
+}
+
+/** Where results expire by themselves there is nothing to do. */
+async function cleanUp({ backend }: Run): Promise<null> {
+  await backend.cleanup?.()
+  return null
 }
 
 function accumulate({ request: { args, kwargs } }: Run): unknown {

@@ -5,6 +5,7 @@ import type { ResultTuple } from '../../protocol/result.ts'
 import { signature, type SignatureDict } from '../../protocol/signature.ts'
 import { groupOf } from '../../src/canvas/primitives.ts'
 import type { Celery } from '../../src/celery.ts'
+import { BackendError } from '../../src/errors.ts'
 import { createTestApp, startTestWorker } from '../../src/testing.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { capture, walk } from '../protocol/captures.ts'
@@ -133,8 +134,13 @@ describe('the builtin tasks', () => {
     expect(app.backend.last.result).to.equal(1)
   })
 
-  it('celery.backend_cleanup does nothing, and succeeds; celery.ping answers', async () => {
+  it('celery.backend_cleanup has the backend delete what is old, where it can; celery.ping answers', async () => {
     expect(await app.run({ task: 'celery.backend_cleanup' })).to.include({ state: 'SUCCESS' })
+    let cleanups = 0
+    const cleanup = async (): Promise<void> => void (cleanups += 1)
+    Object.assign(app.backend, { cleanup })
+    expect(await app.run({ task: 'celery.backend_cleanup' })).to.include({ state: 'SUCCESS' })
+    expect(cleanups).to.equal(1)
     await app.run({ task: 'celery.ping' })
     expect(app.backend.last.result).to.equal('pong')
   })
@@ -159,6 +165,42 @@ describe('the builtin tasks', () => {
       state: 'RETRY',
       message: "Retry in 1s: Exception('away')",
     })
+  })
+  it('celery.chord_unlock asks for ten thousand results in batches, and for no more than it needs', async () => {
+    const ids = Array.from({ length: 10_000 }, (_, index) => `id-${index}`)
+    const batches: number[] = []
+    let ready = 4500
+    app.backend.fetchMany = async (taskIds) => {
+      batches.push(taskIds.length)
+      return taskIds.map((taskId) => {
+        const index = Number(taskId.slice(3))
+        return meta(taskId, index < ready ? 'SUCCESS' : 'PENDING', index)
+      })
+    }
+    const request = {
+      task: 'celery.chord_unlock',
+      args: ['g', signature('sum')],
+      kwargs: { result: ids.map((id) => [[id, null], null]) },
+    }
+    expect(await app.run(request)).to.include({ state: 'RETRY' })
+    expect(batches).to.deep.equal([1000, 1000, 1000, 1000, 1000])
+    ready = ids.length
+    expect(await app.run(request)).to.include({ state: 'SUCCESS' })
+    expect(batches).to.have.length(15)
+    const [values] = app.sender.last.args as [readonly number[]]
+    expect(values).to.deep.equal(ids.map((_, index) => index))
+  })
+
+  it('celery.chord_unlock has the body fail when a result will never be readable', async () => {
+    const lasting = new BackendError('not like this', { retryable: false })
+    app.backend.fetchMany = () => Promise.reject(lasting)
+    const kwargs = { result: [[['a', null], null]] }
+    const body = signature('sum', [], {}, { options: { task_id: 'body' } })
+    expect(await app.run({ task: 'celery.chord_unlock', args: ['g', body], kwargs })).to.include({
+      state: 'SUCCESS',
+    })
+    expect(app.backend.last).to.deep.include({ taskId: 'body', status: 'FAILURE' })
+    expect(app.backend.last.result).to.deep.include({ exc_type: 'ChordError' })
   })
 })
 
