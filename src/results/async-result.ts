@@ -118,16 +118,14 @@ export class AsyncResult<R = unknown> extends TaskFacts implements ResultNode<R>
   }
 
   /**
-   * The tree of results below it, each with what it gives: that of a group is a list. It does not
-   * wait for what is not ready.
-   *
-   * @throws IncompleteStream
+   * The tree of results below it, each with what it gives: that of a group is a list. Waits for each
+   * in turn, as long as the options let it.
    */
   collect(options: CollectOptions = {}): AsyncGenerator<Collected, void, undefined> {
     return collect(this, options)
   }
 
-  /** What the last result of the tree below it gives. @throws IncompleteStream */
+  /** What the last result of the tree below it gives, once all before it are ready. */
   getLeaf(): Promise<unknown> {
     return getLeaf(this)
   }

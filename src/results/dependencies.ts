@@ -18,7 +18,8 @@ export interface GraphOptions extends DependencyOptions {
 }
 
 /**
- * Breadth first. A result that is met again is told again, but not what it leads to: what was stored
+ * Breadth first. Whether a result is ready is asked after it was told: who waits for it first, as
+ * `collect` does, meets none that is not. A result that is met again is told again, but not what it leads to: what was stored
  * may run in a circle.
  *
  * @see celery 5.6, result.py, `AsyncResult.iterdeps`

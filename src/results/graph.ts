@@ -67,6 +67,7 @@ export class DependencyGraph<T> implements Iterable<T> {
   /** The first leads to the second. Both become nodes. */
   addEdge(from: T, to: T): void {
     this.addArc(from)
+    this.addArc(to)
     this.#arcs.get(String(from))?.adjacent.push(to)
   }
 

@@ -74,6 +74,50 @@ describe('an AsyncResult', () => {
     )
   })
 
+  it('tells what is stored of its call, where that is stored', async () => {
+    const extended = {
+      name: 'shop.add',
+      args: [1, 2],
+      kwargs: { z: 3 },
+      worker: 'w1@host',
+      retries: 2,
+      queue: 'math',
+    }
+    const told = async (): Promise<readonly unknown[]> => [
+      await result.name(),
+      await result.args(),
+      await result.kwargs(),
+      await result.worker(),
+      await result.retries(),
+      await result.queue(),
+    ]
+    expect(await told()).to.deep.equal(Array.from({ length: 6 }, () => undefined))
+    await backend.store(meta('id', 'SUCCESS', 3, { extended }))
+    expect(await told()).to.deep.equal(Object.values(extended))
+  })
+
+  it('tells its result to a callback, too', async () => {
+    const seen: unknown[] = []
+    const callback = (...given: unknown[]): void => void seen.push(given)
+    await backend.store(meta('id', 'SUCCESS', 5))
+    expect(await result.get({ callback })).to.equal(5)
+    await backend.store(meta('bad', 'FAILURE', exception('ValueError', ['boom'])))
+    const failed = new AsyncResult('bad', { backend })
+    await reason(failed.get({ callback }))
+    const error = await failed.get({ callback, propagate: false })
+    expect(seen).to.deep.equal([
+      ['id', 5],
+      ['bad', error],
+    ])
+  })
+
+  it('tells the ids of all that ran before it', () => {
+    const root = new AsyncResult('root', { backend })
+    const middle = new AsyncResult('middle', { backend }, { parent: root })
+    const last = new AsyncResult('last', { backend }, { parent: middle })
+    expect(last.asList()).to.deep.equal(['last', 'middle', 'root'])
+  })
+
   it('reads the naive date of Celery 5.2 as UTC', async () => {
     await backend.store({ ...meta('id', 'SUCCESS'), dateDone: '2026-11-22T08:13:45.696940' })
     expect((await result.dateDone())?.toISOString()).to.equal('2026-11-22T08:13:45.696Z')
@@ -325,6 +369,16 @@ describe('an AsyncResult', () => {
     await new AsyncResult('id', { backend, revoke }).revoke({ terminate: true })
     expect(revoked).to.deep.equal([['id', { terminate: true }]])
     expect(await reason(result.revoke())).to.be.instanceOf(NotSupported)
+  })
+
+  it('revokes by stamp through the app, too', async () => {
+    const revoked: unknown[] = []
+    const revokeByStampedHeaders = async (...given: unknown[]): Promise<void> =>
+      void revoked.push(given)
+    const stamped = new AsyncResult('id', { backend, revokeByStampedHeaders })
+    await stamped.revokeByStampedHeaders({ tenant: ['acme'] }, { terminate: true })
+    expect(revoked).to.deep.equal([[{ tenant: ['acme'] }, { terminate: true }]])
+    expect(await reason(result.revokeByStampedHeaders({}))).to.be.instanceOf(NotSupported)
   })
 
   it('is the tuple of Celery, both ways, also as JSON', () => {

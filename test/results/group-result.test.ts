@@ -1,0 +1,84 @@
+/** Whether many results as one do what Celery's groups of results do. */
+
+import { randomUUID } from 'node:crypto'
+import { inspect } from 'node:util'
+import { expect } from 'chai'
+import { MemoryBackend } from '../../src/backends/memory.ts'
+import { RedisBackend } from '../../src/backends/redis.ts'
+import { NotSupported } from '../../src/errors.ts'
+import { AsyncResult } from '../../src/results/async-result.ts'
+import { EagerResult } from '../../src/results/eager-result.ts'
+import { GroupResult } from '../../src/results/group-result.ts'
+import { ResultSet } from '../../src/results/result-set.ts'
+import { resultsContract } from '../contracts/results.ts'
+import { backendDeps } from '../support/backend.ts'
+import { redisUrl } from '../support/services.ts'
+
+describe('a group of results in memory', () => {
+  resultsContract(async () => new MemoryBackend(`memory://${randomUUID()}`, backendDeps()))
+})
+
+describe('a group of results on Redis', () => {
+  resultsContract(async () => new RedisBackend(await redisUrl(), backendDeps()))
+})
+
+describe('a group of results', () => {
+  const backend = new MemoryBackend('memory://group-result', backendDeps())
+  const [a, b] = ['a', 'b'].map((id) => new AsyncResult<number>(id, { backend })) as [
+    AsyncResult<number>,
+    AsyncResult<number>,
+  ]
+  after(() => backend.close())
+
+  it('is not thenable, and shows its members', () => {
+    const group = new GroupResult('g', [a, b])
+    expect(group).to.not.have.property('then')
+    expect(inspect(group)).to.equal('<GroupResult: g [a, b]>')
+    expect(inspect(new ResultSet([a]))).to.equal('<ResultSet: [a]>')
+    expect(String(group)).to.equal('g')
+    const many = Array.from({ length: 10_000 }, () => a)
+    expect(inspect(new ResultSet(many))).to.match(/a, … 9980 more\]>$/)
+  })
+
+  it('is the tuple of Celery, also as JSON', () => {
+    const group = new GroupResult('g', [a, new GroupResult('inner', [b])], { parent: b })
+    const tuple = [
+      ['g', [['b', null], null]],
+      [
+        [['a', null], null],
+        [['inner', null], [[['b', null], null]]],
+      ],
+    ]
+    expect(group.asTuple()).to.deep.equal(tuple)
+    expect(JSON.parse(JSON.stringify({ group }))).to.deep.equal({ group: tuple })
+    expect(group.asList()).to.deep.equal(['a', 'b', 'b'])
+  })
+
+  it('is typed by its members', async () => {
+    const set = new ResultSet<[number, string]>([
+      new EagerResult<number>('n', { state: 'SUCCESS', result: 1 }),
+      new EagerResult<string>('s', { state: 'SUCCESS', result: 'x' }),
+    ])
+    const [n, s]: [number, string] = await set.get()
+    const state: string = await set.results[1].state()
+    const inferred: number[] = await new ResultSet([a, a].slice(0, 0)).get()
+    expect([n, s, state, inferred]).to.deep.equal([1, 'x', 'SUCCESS', []])
+  })
+
+  it('throws the very error of a task that ran here', async () => {
+    const error = new RangeError('mine')
+    const failed = new EagerResult('f', { state: 'FAILURE', result: error })
+    const group = new GroupResult('g', [failed])
+    expect(await group.get().catch((reason: unknown) => reason)).to.equal(error)
+    expect(await group.get({ propagate: false })).to.deep.equal([error])
+    expect(await group.maybeThrow().catch((reason: unknown) => reason)).to.equal(error)
+    expect([await group.ready(), await group.failed()]).to.deep.equal([true, true])
+    await group.forget()
+  })
+
+  it('needs an id, and an app to be kept', async () => {
+    expect(() => new GroupResult('', [])).to.throw(TypeError)
+    const reason = await new GroupResult('g', []).save().catch((error: unknown) => error)
+    expect(reason).to.be.instanceOf(NotSupported)
+  })
+})
