@@ -112,7 +112,7 @@ export class LazyBackend implements ResultBackend {
       open: async (chord) => (await chords()).open(chord),
       addToChord: async (groupId, parts) => (await chords()).addToChord(groupId, parts),
       onChordPartReturn: async (part) => (await chords()).onChordPartReturn(part),
-      endChord: async (groupId) => (await chords()).endChord(groupId),
+      endChord: async (groupId, failed) => (await chords()).endChord(groupId, failed),
     }
   }
 

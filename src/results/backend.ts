@@ -60,8 +60,8 @@ export interface ChordStore {
    * has not said in time that the chord is over, and at once to the same task when it ends again.
    */
   onChordPartReturn(part: ReturnedPart): Promise<readonly ChordPart[] | undefined>
-  /** Its body is sent, or failed: what was counted is deleted. */
-  endChord(groupId: string): Promise<void>
+  /** Its body is sent, or `failed`: what was counted is deleted. The parts of a chord that failed may stay. */
+  endChord(groupId: string, failed?: boolean): Promise<void>
 }
 
 export interface ResultBackend {

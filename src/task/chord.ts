@@ -54,22 +54,27 @@ export async function returnPart(
     const group = await keep('the end of a chord', () => groups.restore(groupId))
     return group === undefined ? valuesOf(parts) : await joined(host, group, parts)
   }
-  await completeChord(host, groupId, body, join, keep)
-  await keep('the end of a chord', () => chords.endChord(groupId))
+  const sent = await completeChord(host, groupId, body, join, keep)
+  await keep('the end of a chord', () => chords.endChord(groupId, !sent))
 }
 
-/** Sends the body with the results of the header, or has it fail with what is wrong with them. */
+/**
+ * Sends the body with the results of the header, or has it fail with what is wrong with them.
+ *
+ * @returns whether it was sent
+ */
 export async function completeChord(
   host: TaskHost,
   groupId: string,
   body: SignatureDict,
   join: () => Promise<readonly unknown[]>,
   keep: Keep = AT_ONCE,
-): Promise<void> {
-  const fail = (error: ChordError): Promise<void> => {
+): Promise<boolean> {
+  const fail = async (error: ChordError): Promise<false> => {
     const id = groupId.slice(0, MAX_NAME)
     host.log.error(oneLine(`Chord '${id}' raised: ${exceptionRepr(error)}`))
-    return failUnsent(host, body, error, (end, result) => endWith(host, end, result, keep), keep)
+    await failUnsent(host, body, error, (end, result) => endWith(host, end, result, keep), keep)
+    return false
   }
   let values: readonly unknown[]
   try {
@@ -79,8 +84,9 @@ export async function completeChord(
   }
   try {
     await sendSignature(host, body, { args: [values] })
+    return true
   } catch (error) {
-    await fail(asChordError('Callback error', error))
+    return await fail(asChordError('Callback error', error))
   }
 }
 

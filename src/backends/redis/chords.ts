@@ -127,12 +127,15 @@ export class RedisChords implements ChordStore {
     return (reply as readonly Buffer[]).map((raw) => decodeChordPart(keyValue.loads(raw)))
   }
 
-  async endChord(groupId: string): Promise<void> {
-    const { link } = this.#options
-    await link.retry('cannot end a chord', (redis) => redis.del(...this.#keys(groupId)))
+  /** As in Celery the parts of a chord that failed stay as long as results do, for who looks what they were. */
+  async endChord(groupId: string, failed = false): Promise<void> {
+    const { link, keyValue } = this.#options
+    const [parts, ...others] = this.#keys(groupId)
+    const keys = failed && keyValue.expires > 0 ? others : [parts, ...others]
+    await link.retry('cannot end a chord', (redis) => redis.del(...keys))
   }
 
-  #keys(groupId: string): string[] {
+  #keys(groupId: string): [parts: string, ...others: string[]] {
     const { keys } = this.#options.keyValue
     return [
       keys.chordJoin(groupId),

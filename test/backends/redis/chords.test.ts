@@ -116,6 +116,17 @@ describe('chords on Redis', () => {
     for (const suffix of ['.s', '.j']) expect(await redis.ttl(key(suffix))).to.equal(-1)
   })
 
+  it('leaves the parts of a chord that failed to who looks for them, and never completes it again', async () => {
+    const store = chords()
+    await store.open(ofTwo())
+    await store.onChordPartReturn(part('a', 0))
+    await store.onChordPartReturn(part('b', 1))
+    await store.endChord(id, true)
+    expect(await redis.keys(`${key()}*`)).to.deep.equal([key('.j')])
+    expect(await redis.zcard(key('.j'))).to.equal(2)
+    expect(await store.onChordPartReturn(part('b', 1))).to.equal(undefined)
+  })
+
   it('is given to another when who had it has not ended it in time', async () => {
     const store = chords()
     await store.open(ofTwo())
