@@ -18,6 +18,8 @@ export interface BackendPair {
   readonly options: StoreOptions
   /** Whether its store has a place for the children of a task. @default true */
   readonly keepsChildren?: boolean
+  /** Why it cannot keep a result under every id there may be. */
+  readonly oddIds?: string
   /** Closes what the backends borrow. */
   close(): Promise<void>
 }
