@@ -21,6 +21,7 @@ interface Statement {
 
 interface SyncDatabase {
   prepare(sql: string): Statement
+  exec(sql: string): unknown
   close(): void
 }
 
@@ -52,24 +53,75 @@ export const openSqlite: OpenSqlDriver = async ({ database = '' }) => {
   return { dialect: new SqliteDialect({ database: kysely }), destroy: () => {} }
 }
 
+/** What Kysely says of transactions, and what is said to SQLite. */
+const TRANSACTION: ReadonlyMap<string, string> = new Map([
+  ['begin', 'BEGIN IMMEDIATE'],
+  ['commit', 'COMMIT'],
+  ['rollback', 'ROLLBACK'],
+])
+
+const WRITES = /^\s*(?:insert|update|delete|replace|create|alter|drop)\b/i
+
+/**
+ * What writes is done in a transaction that has the lock before it begins. A prepared statement of
+ * libsql that is refused the lock stays half done until it is collected as garbage: so long nothing
+ * that the connection writes is committed, though it seems so, and all others are locked out.
+ */
 function kyselyDatabase(sqlite: SyncDatabase, spread: boolean): SqliteDatabase {
+  let inTransaction = false
+  const control = (sql: string): void => {
+    inTransaction = false
+    sqlite.exec(sql)
+    inTransaction = sql.startsWith('BEGIN')
+  }
+  const locked = <T>(work: () => T): T => {
+    if (inTransaction) return work()
+    control('BEGIN IMMEDIATE')
+    try {
+      const result = work()
+      control('COMMIT')
+      return result
+    } catch (error) {
+      rollback()
+      throw error
+    }
+  }
+  const rollback = (): void => {
+    try {
+      control('ROLLBACK')
+    } catch {
+      // SQLite has done it already
+    }
+  }
   return {
     close: () => sqlite.close(),
     prepare: (sql) => {
+      const transaction = TRANSACTION.get(sql)
+      if (transaction !== undefined) return controlStatement(() => control(transaction))
+      const guarded = WRITES.test(sql) ? locked : <T>(work: () => T): T => work()
       const statement = sqlite.prepare(sql)
       const reader = statement.reader ?? /^\s*(?:select|pragma|with)\b|\breturning\b/i.test(sql)
       const given = (parameters: readonly unknown[]): readonly unknown[] =>
         spread ? parameters : [parameters]
       const all = (parameters: readonly unknown[]): unknown[] =>
-        statement.all(...given(parameters)).map(withBuffers)
+        guarded(() => statement.all(...given(parameters))).map(withBuffers)
       return {
         reader,
         all,
-        run: (parameters) => statement.run(...given(parameters)),
+        run: (parameters) => guarded(() => statement.run(...given(parameters))),
         iterate: (parameters) => all(parameters)[Symbol.iterator](),
       }
     },
   }
+}
+
+function controlStatement(control: () => void): SqliteStatement {
+  const none = (): never[] => []
+  const run = (): { changes: number; lastInsertRowid: number } => {
+    control()
+    return { changes: 0, lastInsertRowid: 0 }
+  }
+  return { reader: false, all: none, run, iterate: () => none()[Symbol.iterator]() }
 }
 
 /** Bytes are an ArrayBuffer in libsql, a Uint8Array in node:sqlite, and a Buffer in better-sqlite3. */
