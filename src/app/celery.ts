@@ -2,26 +2,27 @@
 
 import { randomUUID } from 'node:crypto'
 import { createCodec, type Codec } from '../../protocol/codec.ts'
-import { signature as makeSignature } from '../../protocol/signature.ts'
 import { Configuration, type ConfigOptions, type Environment } from '../conf/resolve.ts'
 import type { Conf, SettingName, SettingsInput } from '../conf/settings.ts'
 import { Control } from '../control/control.ts'
 import { ImproperlyConfigured, OperationalError } from '../errors.ts'
 import type { Connection } from '../messaging/connection.ts'
 import { Producer } from '../messaging/producer.ts'
-import { AsyncResult, type ResultSource } from '../results/async-result.ts'
+import { AsyncResult, resultFromTuple, type ResultSource } from '../results/async-result.ts'
 import type { ResultBackend } from '../results/backend.ts'
+import type { GroupResult } from '../results/group-result.ts'
+import { restoreGroup } from '../results/restore.ts'
+import type { ResultNode } from '../results/tree.ts'
 import { consoleLogger, type Logger } from '../runtime/log.ts'
 import { anonNodename } from '../runtime/nodename.ts'
 import { registerBuiltins } from '../task/builtins.ts'
 import { inherit, noteChild } from '../task/current.ts'
-import { wireOf } from '../task/dispatch.ts'
 import type { TaskHost } from '../task/host.ts'
 import { createMarker, type Marker } from '../task/marker.ts'
 import type { TaskOptions } from '../task/options.ts'
 import { TaskRegistry } from '../task/registry.ts'
 import type { CallOptions, Sender } from '../task/sender.ts'
-import { Signature, type SetOptions } from '../task/signature.ts'
+import { signatureMaker, type SignatureMaker } from '../task/signature-of.ts'
 import { createTask, type TaskMaker } from '../task/task.ts'
 import { createTracer, type Tracer } from '../task/trace.ts'
 import { annotated } from './annotations.ts'
@@ -58,6 +59,8 @@ export class Celery implements TaskHost, AsyncDisposable {
   readonly resultSource: ResultSource
   /** Defines a task: its name, options when there are any, and the function. */
   readonly task: TaskMaker
+  /** A call that is not yet made: by the task's name, or from its plain data. */
+  readonly signature: SignatureMaker
   /** Tells an app from anything else, whichever copy of the package it was made with. */
   readonly '~celeriac' = 'app'
 
@@ -87,6 +90,7 @@ export class Celery implements TaskHost, AsyncDisposable {
     this.#publisher = this.#makePublisher()
     this.sender = this.#makeSender()
     this.task = this.#makeTaskMaker()
+    this.signature = signatureMaker(this)
   }
 
   /** Serializers, compressions and limits; register your own here. */
@@ -195,20 +199,19 @@ export class Celery implements TaskHost, AsyncDisposable {
     return remoteTasks<T>(this)
   }
 
-  /** A call by name that is not yet made. */
-  signature<R = unknown>(
-    name: string,
-    args: readonly unknown[] = [],
-    options: SetOptions & Pick<CallOptions, 'kwargs'> = {},
-  ): Signature<readonly unknown[], R> {
-    const { kwargs, immutable = false, ...rest } = options
-    const dict = makeSignature(name, args, kwargs, { options: wireOf(rest), immutable })
-    return new Signature(this, dict)
-  }
-
   /** The result of a task by its id, which may have been stored long ago. */
   asyncResult<R = unknown>(id: string): AsyncResult<R> {
     return new AsyncResult<R>(id, this.resultSource)
+  }
+
+  /** The group of an id, as it was saved; undefined when nobody saved it. */
+  async groupResult<R = unknown[]>(id: string): Promise<GroupResult<R> | undefined> {
+    return (await restoreGroup(id, this.resultSource)) as GroupResult<R> | undefined
+  }
+
+  /** The result, or group, that a tuple stands for: what `asTuple()` gives, and a task that returns one. */
+  resultFromTuple(tuple: unknown): ResultNode {
+    return resultFromTuple(tuple, this.resultSource)
   }
 
   /** Ends what was opened, once what is in flight is done, for a while; twice is fine. */

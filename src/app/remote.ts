@@ -1,11 +1,11 @@
 /** Tasks that live elsewhere, in Python say: called by name, typed by an interface. */
 
-import { signature as makeSignature } from '../../protocol/signature.ts'
 import type { AsyncResult } from '../results/async-result.ts'
-import { send, wireOf } from '../task/dispatch.ts'
+import { send } from '../task/dispatch.ts'
 import type { TaskHost } from '../task/host.ts'
 import type { CallOptions } from '../task/sender.ts'
-import { Signature, type SetOptions } from '../task/signature.ts'
+import { signatureOf } from '../task/signature-of.ts'
+import type { Signature, SignatureOptions } from '../task/signature.ts'
 import type { Suffix, Without } from '../task/task.ts'
 
 /** The members of an interface of tasks: a name, and what is called under it. */
@@ -23,10 +23,7 @@ export interface RemoteTask<A extends readonly unknown[], R> {
   /** The same, and it leaves out the result of the one before. */
   si(...args: A): Signature<readonly unknown[], R>
   /** A call not yet made, with options. */
-  signature(
-    args?: Partial<A>,
-    options?: SetOptions & Pick<CallOptions, 'kwargs'>,
-  ): Signature<readonly unknown[], R>
+  signature(args?: Partial<A>, options?: SignatureOptions): Signature<readonly unknown[], R>
 }
 
 /** The remote tasks of an interface such as `{ 'ml.embed'(text: string): number[] }`. */
@@ -46,11 +43,8 @@ export function remoteTasks<T>(host: TaskHost): Remote<T> {
 
 /** Typed for any arguments; {@link Remote} narrows it. */
 function remoteTask(host: TaskHost, name: string): RemoteTask<readonly unknown[], unknown> {
-  const signature = (
-    args: readonly unknown[] = [],
-    { kwargs, immutable = false, ...options }: SetOptions & Pick<CallOptions, 'kwargs'> = {},
-  ): Signature =>
-    new Signature(host, makeSignature(name, args, kwargs, { options: wireOf(options), immutable }))
+  const signature = (args: readonly unknown[] = [], options?: SignatureOptions): Signature =>
+    signatureOf(host, name, args, options)
   return {
     name,
     delay: (...args) => send(host, name, args, {}),

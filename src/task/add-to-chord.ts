@@ -4,10 +4,11 @@ import { freeze } from '../canvas/planner.ts'
 import { endsOf } from '../canvas/primitives.ts'
 import { ImproperlyConfigured } from '../errors.ts'
 import type { AsyncResult } from '../results/async-result.ts'
-import { dictOf, environmentOf, chordsOf, sendSignature } from './dispatch.ts'
+import { environmentOf, chordsOf, sendSignature } from './dispatch.ts'
 import type { TaskHost } from './host.ts'
 import type { TaskRequest } from './request.ts'
 import type { SignatureLike } from './sender.ts'
+import { dictOf } from './wire.ts'
 
 /**
  * It is counted before it is sent, so that it cannot end uncounted; when it cannot be sent, the chord

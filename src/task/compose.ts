@@ -5,7 +5,19 @@ import { compose } from '../canvas/pipe.ts'
 import { chordOf, groupOf, tasksOf } from '../canvas/primitives.ts'
 import { ImproperlyConfigured } from '../errors.ts'
 import type { AsyncResult } from '../results/async-result.ts'
-import type { Any, Group, HandleOf, Ins, InOf, Last, Results, Steps, ValueOf } from './fit.ts'
+import type {
+  Any,
+  Group,
+  HandleOf,
+  Ins,
+  InOf,
+  Last,
+  OutOf,
+  ResOf,
+  Results,
+  Steps,
+  ValueOf,
+} from './fit.ts'
 import type { TaskHost } from './host.ts'
 import type { CallOptions } from './sender.ts'
 import { Signature } from './signature.ts'
@@ -40,19 +52,27 @@ export function group<const T extends readonly Any[]>(...tasks: T): Group<Ins<T>
 export function group(
   first: Any | Iterable<Any> = [],
   ...more: readonly Any[]
-): Group<never, unknown> {
+): Group<never, unknown[]> {
   const tasks = isSignature(first) ? [first, ...more] : [...first]
   const [only] = tasks
   const isGroup = tasks.length === 1 && only?.subtaskType === 'group'
   const parts = isGroup ? tasksOf(only.toJSON()) : dicts(tasks)
-  return new Signature(hostOf(tasks), groupOf(parts)) as unknown as Group<never, unknown>
+  return new Signature(hostOf(tasks), groupOf(parts)) as unknown as Group<never, unknown[]>
 }
 
 /** Sends a chord with that body: Python's `chord(header)(body)`. */
-export type ChordCall<Rs> = <R, Res>(
-  body: Signature<[Rs], R, Res>,
-  options?: CallOptions,
-) => Promise<Res>
+export interface ChordCall<Rs> {
+  <B extends Body<Rs>>(body: B, options?: CallOptions): Promise<ResOf<B>>
+}
+
+/**
+ * The same, but only once the header is known: the compiler puts calls aside that may give a generic
+ * function, and could not check a `chain(chord(…), …)`.
+ */
+type Deferred<H, Rs> = [H] extends [never] ? never : ChordCall<Rs>
+
+/** A signature that takes that result. */
+type Body<Rs> = Signature<[Rs], unknown, unknown>
 
 /**
  * A group, then a body with the list of its results. Without a body it is a function that takes one,
@@ -60,26 +80,29 @@ export type ChordCall<Rs> = <R, Res>(
  *
  * @see celery 5.6, canvas.py, `chord`
  */
-export function chord<const T extends readonly Any[]>(header: T): ChordCall<Results<T>>
-export function chord<In extends readonly unknown[], Rs>(header: Group<In, Rs>): ChordCall<Rs>
-export function chord<S extends Any>(header: Iterable<S>): ChordCall<Results<S[]>>
-export function chord<const T extends readonly Any[], R, Res>(
-  header: T,
-  body: Signature<[Results<T>], R, Res>,
-): Signature<Ins<T>, R, Res>
-export function chord<In extends readonly unknown[], Rs, R, Res>(
+export function chord<const T extends readonly Any[]>(header: T): Deferred<T, Results<T>>
+export function chord<In extends readonly unknown[], Rs extends readonly unknown[]>(
   header: Group<In, Rs>,
-  body: Signature<[Rs], R, Res>,
-): Signature<In, R, Res>
-export function chord<S extends Any, R, Res>(
+): Deferred<Rs, Rs>
+export function chord<S extends Any>(header: Iterable<S>): Deferred<S, Results<S[]>>
+export function chord<const T extends readonly Any[], B extends Body<Results<T>>>(
+  header: T,
+  body: B,
+): Signature<Ins<T>, OutOf<B>, ResOf<B>>
+export function chord<
+  In extends readonly unknown[],
+  Rs extends readonly unknown[],
+  B extends Body<Rs>,
+>(header: Group<In, Rs>, body: B): Signature<In, OutOf<B>, ResOf<B>>
+export function chord<S extends Any, B extends Body<Results<S[]>>>(
   header: Iterable<S>,
-  body: Signature<[Results<S[]>], R, Res>,
-): Signature<Ins<S[]>, R, Res>
+  body: B,
+): Signature<Ins<S[]>, OutOf<B>, ResOf<B>>
 /** A header of one signature: a chain is taken for the list of its tasks, as Celery does. */
-export function chord<R, Res>(
+export function chord<B extends Body<unknown[]>>(
   header: Any,
-  body: Signature<[unknown[]], R, Res>,
-): Signature<readonly unknown[], R, Res>
+  body: B,
+): Signature<readonly unknown[], OutOf<B>, ResOf<B>>
 export function chord(header: Any | Iterable<Any>, body?: Any): unknown {
   const { host, dict } = headerOf(header)
   const make = (last: Any): Signature =>

@@ -1,28 +1,21 @@
 /** From a signature to the sender: plans it, and sends what the plan says, as a child of the running task. */
 
-import { fromWireOptions, toWireOptions } from '../../protocol/call-options.ts'
+import { fromWireOptions } from '../../protocol/call-options.ts'
 import { CeleryError } from '../../protocol/errors.ts'
 import type { ResultTuple } from '../../protocol/result.ts'
-import { readSignature, type SignatureDict } from '../../protocol/signature.ts'
-import type {
-  Given,
-  Plan,
-  PlanEnvironment,
-  PlannedCall,
-  PlannedChord,
-  PlannedResult,
-} from '../canvas/plan.ts'
+import type { SignatureDict } from '../../protocol/signature.ts'
+import type { Given, Plan, PlanEnvironment, PlannedCall, PlannedChord } from '../canvas/plan.ts'
 import { plan } from '../canvas/planner.ts'
 import { NotSupported } from '../errors.ts'
-import { resultFromTuple, type AsyncResult } from '../results/async-result.ts'
+import type { AsyncResult } from '../results/async-result.ts'
 import type { ChordStore } from '../results/backend.ts'
-import type { ResultNode } from '../results/tree.ts'
-import { dateOf, secondsOf } from '../runtime/duration.ts'
 import { currentTask, inherit, noteChild } from './current.ts'
 import type { TaskHost } from './host.ts'
 import { newId } from './id.ts'
 import type { TaskOptions } from './options.ts'
-import type { CallOptions, SignatureLike } from './sender.ts'
+import { resultOf, tupleOf } from './result-of.ts'
+import type { CallOptions } from './sender.ts'
+import { dictsOf } from './wire.ts'
 
 /** Sends one call by name. The task's own options are its defaults, when it is known here. */
 export async function send<R>(
@@ -61,10 +54,8 @@ export async function sendSignature<Res = AsyncResult>(
   signal?: AbortSignal,
 ): Promise<Res> {
   const planned = planFor(host, signature, given)
-  const [first] = await sendPlan(host, planned, signal)
-  const { id, parent, members } = planned.result
-  if (first?.id === id && parent === null && members === undefined) return first as Res
-  return resultOf(host, planned.result) as Res
+  const sent = await sendPlan(host, planned, signal)
+  return resultOf(host, planned.result, sent) as Res
 }
 
 /** The same; gives the tuple of the result, as a task returns it. */
@@ -166,77 +157,4 @@ export function asNotSupported(error: unknown): unknown {
 export function environmentOf(host: TaskHost): PlanEnvironment {
   const { taskProtocol, taskAllowErrorCbOnChordHeader: errbacksOnHeader } = host.conf
   return { nextId: newId, replyTo: host.oid, useLink: taskProtocol === 1, errbacksOnHeader }
-}
-
-/** A handle to a result to come, with its parents: of a group a GroupResult, else an AsyncResult. */
-export function resultOf(host: TaskHost, planned: PlannedResult): ResultNode {
-  const source = host.resultSource ?? {
-    get backend() {
-      return host.backend
-    },
-  }
-  return resultFromTuple(tupleOf(planned), source)
-}
-
-/** What an empty group gives that belongs to no app. */
-export function nothingSent(): unknown {
-  const source = {
-    get backend(): never {
-      throw new NotSupported('the result of an empty group has no result backend')
-    },
-  }
-  return resultFromTuple([[newId(), null], []], source)
-}
-
-function tupleOf({ id, parent, members }: PlannedResult): ResultTuple {
-  const before = parent === null ? null : tupleOf(parent)
-  return [[id, before], members?.map(tupleOf) ?? null]
-}
-
-/** A handle or plain data as plain data. @throws InvalidTaskError */
-export function dictOf(signature: SignatureLike, where?: string): SignatureDict {
-  return readSignature(isHandle(signature) ? signature.toJSON() : signature, where)
-}
-
-export function dictsOf(
-  signatures: SignatureLike | readonly SignatureLike[] | undefined,
-): readonly SignatureDict[] {
-  if (signatures === undefined) return []
-  return isList(signatures) ? signatures.map((one) => dictOf(one)) : [dictOf(signatures)]
-}
-
-/**
- * Options of a call as they stand in a signature, for Python to read: signatures among them become
- * plain data, durations seconds, points in time dates.
- */
-export function wireOf(options: CallOptions): Record<string, unknown> {
-  const { kwargs: _kwargs, signal: _signal, ...rest } = options
-  const wire = Object.entries(rest).map(([name, value]) => [name, wireValue(name, value)] as const)
-  return toWireOptions(Object.fromEntries(wire))
-}
-
-function wireValue(name: string, value: unknown): unknown {
-  if (value === undefined) return undefined
-  if (LINKS.has(name)) return dictsOf(value as SignatureLike)
-  return TIMES.has(name) ? (secondsOf(value) ?? dateOf(value) ?? value) : value
-}
-
-const LINKS: ReadonlySet<string> = new Set(['link', 'linkError'])
-const TIMES: ReadonlySet<string> = new Set([
-  'countdown',
-  'eta',
-  'expires',
-  'timeLimit',
-  'softTimeLimit',
-  'timeout',
-])
-
-function isHandle(signature: SignatureLike): signature is { toJSON(): SignatureDict } {
-  return 'toJSON' in signature && typeof signature.toJSON === 'function'
-}
-
-function isList(
-  value: SignatureLike | readonly SignatureLike[],
-): value is readonly SignatureLike[] {
-  return Array.isArray(value)
 }

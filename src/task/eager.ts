@@ -12,7 +12,6 @@ import { sourceOf } from '../runtime/cancellation.ts'
 import { secondsOf } from '../runtime/duration.ts'
 import { callFunction } from './body.ts'
 import { currentTask } from './current.ts'
-import { dictsOf } from './dispatch.ts'
 import type { TaskHost } from './host.ts'
 import { newId } from './id.ts'
 import { localRequest, neverAborted } from './local-request.ts'
@@ -24,6 +23,7 @@ import { intentOf } from './retry.ts'
 import { Run, type RunEnvironment } from './run.ts'
 import type { CallOptions } from './sender.ts'
 import { trace, type Traced } from './trace.ts'
+import { dictsOf } from './wire.ts'
 
 export interface ApplyOptions extends CallOptions {
   /** Reject with what the task throws. @default taskEagerPropagates */

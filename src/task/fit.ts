@@ -2,35 +2,48 @@
 
 import type { AsyncResult } from '../results/async-result.ts'
 import type { EagerResult } from '../results/eager-result.ts'
-import type { ResultNode } from '../results/tree.ts'
+import type { GroupResult } from '../results/group-result.ts'
 import type { Signature } from './signature.ts'
 
 /** Any signature. */
 export type Any = Signature<never, unknown, unknown>
 
+/** The handle to a group: a GroupResult of whatever type. */
+type OfMany = Pick<GroupResult, 'id' | 'length' | 'save'>
+
 /** In parallel: every member takes the same arguments, and the list of their results is the result. */
-export type Group<In extends readonly unknown[], Rs> = Signature<In, Rs, GroupResult<Rs>> & {
+export type Group<In extends readonly unknown[], Rs extends readonly unknown[]> = Signature<
+  In,
+  Rs,
+  GroupResult<Rs>
+> & {
   readonly subtaskType: 'group'
 }
 
 /** A group of one is its task wherever it is followed by nothing in a chain. @see celery 5.6, canvas.py, `maybe_unroll_group` */
-export type Value<R, Res> =
-  Res extends GroupResult<unknown> ? (R extends readonly [infer Only] ? Only : R) : R
+export type Value<R, Res> = Res extends OfMany ? (R extends readonly [infer Only] ? Only : R) : R
 
 /** The handle to that. */
-export type Handle<R, Res> =
-  Res extends GroupResult<unknown>
-    ? R extends readonly [infer Only]
-      ? AsyncResult<Only>
-      : Res
+export type Handle<R, Res> = Res extends OfMany
+  ? R extends readonly [infer Only]
+    ? AsyncResult<Only>
     : Res
+  : Res
 
 /** What `apply()` gives. */
-export type Applied<R, Res> = Res extends GroupResult<unknown> ? Res : EagerResult<R>
+export type Applied<R, Res> = unknown extends Res
+  ? unknown
+  : Res extends OfMany
+    ? Res
+    : EagerResult<R>
 
 /** What a signature gives to the next of a chain. */
 export type ValueOf<S> = S extends Signature<never, infer R, infer Res> ? Value<R, Res> : never
 export type HandleOf<S> = S extends Signature<never, infer R, infer Res> ? Handle<R, Res> : never
+
+/** What a signature gives, and its handle, wherever it stands. */
+export type OutOf<S> = S extends Signature<never, infer R, unknown> ? R : never
+export type ResOf<S> = S extends Signature<never, unknown, infer Res> ? Res : never
 
 /** What a signature still takes; of many, what all of them take. */
 export type InOf<S> = [S] extends [Signature<infer In, unknown, unknown>] ? In : never
@@ -61,11 +74,12 @@ interface Start {
  */
 export type Results<T extends readonly unknown[]> = T extends readonly [infer Only]
   ? Only extends Signature<never, infer R, infer Res>
-    ? Res extends GroupResult<unknown>
-      ? R
+    ? Res extends OfMany
+      ? ListOf<R>
       : [R]
     : never
   : Flat<T>
+type ListOf<R> = R extends readonly unknown[] ? R : [R]
 type Flat<T extends readonly unknown[], Done extends readonly unknown[] = []> = T extends readonly [
   infer S,
   ...infer More,
@@ -74,13 +88,10 @@ type Flat<T extends readonly unknown[], Done extends readonly unknown[] = []> = 
   : T extends readonly []
     ? Done
     : OutOf<T[number]>[]
-type OutOf<S> = S extends Signature<never, infer R, unknown> ? R : never
 type Spread<S> =
   S extends Signature<never, infer R, unknown>
     ? S extends { readonly subtaskType: 'group' }
-      ? R extends readonly unknown[]
-        ? R
-        : [R]
+      ? ListOf<R>
       : [R]
     : never
 
@@ -97,9 +108,3 @@ type Meet<A, B> = (A extends B ? A : B extends A ? B : A & B) extends infer M ex
   readonly unknown[]
   ? M
   : never
-
-/** Results of many. */
-export interface GroupResult<R> extends ResultNode {
-  readonly results: readonly ResultNode[]
-  get(): Promise<R>
-}

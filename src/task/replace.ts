@@ -6,10 +6,11 @@ import { freeze } from '../canvas/planner.ts'
 import { chainOf, chordOf, tasksOf } from '../canvas/primitives.ts'
 import { signature as makeSignature, type SignatureDict } from '../../protocol/signature.ts'
 import { Ignore, ImproperlyConfigured } from '../errors.ts'
-import { dictOf, environmentOf, sendSignature } from './dispatch.ts'
+import { environmentOf, sendSignature } from './dispatch.ts'
 import type { TaskHost } from './host.ts'
 import type { TaskRequest } from './request.ts'
 import type { SignatureLike } from './sender.ts'
+import { dictOf } from './wire.ts'
 
 /** What an eager run is to be replaced by: it is run here and now, by who started the run. */
 const replacements = new WeakMap<Ignore, SignatureDict>()

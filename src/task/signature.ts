@@ -7,19 +7,25 @@ import { withCallbacks, withErrbacks, withPart } from '../canvas/links.ts'
 import { pipe } from '../canvas/pipe.ts'
 import { freeze } from '../canvas/planner.ts'
 import { bodyOf, endsOf, headerOf, tasksOf } from '../canvas/primitives.ts'
+import { stamp, type StampingVisitor, type StampOptions } from '../canvas/stamp.ts'
+import type { Stamps } from '../canvas/stamps.ts'
 import { ImproperlyConfigured } from '../errors.ts'
 import type { AsyncResult } from '../results/async-result.ts'
 import { bindArguments } from './binding.ts'
-import { dictOf, environmentOf, nothingSent, resultOf, sendSignature, wireOf } from './dispatch.ts'
+import { environmentOf, sendSignature } from './dispatch.ts'
 import { applySignature, type ApplyOptions } from './eager.ts'
 import type { Applied, Handle, Value } from './fit.ts'
 import type { TaskHost } from './host.ts'
+import { nothingSent, resultOf } from './result-of.ts'
 import type { CallOptions, SignatureLike } from './sender.ts'
+import { dictOf, wireOf } from './wire.ts'
 
 /** What `set` takes: options of a call, and whether it takes the result of the one before. */
 export interface SetOptions extends Omit<CallOptions, 'kwargs' | 'signal'> {
   readonly immutable?: boolean
 }
+
+export type SignatureOptions = SetOptions & Pick<CallOptions, 'kwargs'>
 
 /**
  * `In` are the arguments that it still takes: those of the task, without the last ones, which it has
@@ -168,6 +174,17 @@ export class Signature<
     return [this as unknown as Signature, ...linked]
   }
 
+  /**
+   * Stamps it, all that it is made of, and its links as they are now; gives itself. Stamps are given as
+   * such, or by a visitor, which is asked for each part.
+   *
+   * @see celery 5.6, canvas.py, `Signature.stamp`
+   */
+  stamp(visitorOrStamps: StampingVisitor | Stamps, options?: StampOptions): this {
+    this.#dict = stamp(this.#dict, visitorOrStamps, options)
+    return this
+  }
+
   /** Gives it its id, and the result that it will have when it is sent. */
   freeze(taskId?: string): Res {
     const options = taskId === undefined ? {} : { taskId }
@@ -205,8 +222,10 @@ export class Signature<
 
   /** Runs it here and now. */
   async apply(args?: In, options: ApplyOptions = {}): Promise<Applied<R, Res>> {
-    if (this.#host === undefined) return nothingSent() as Applied<R, Res>
-    const result = await applySignature(this.#host, this.#dict, args ?? [], options)
+    const result: unknown =
+      this.#host === undefined
+        ? nothingSent()
+        : await applySignature(this.#host, this.#dict, args ?? [], options)
     return result as Applied<R, Res>
   }
 

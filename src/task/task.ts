@@ -7,7 +7,7 @@ import type { EagerResult } from '../results/eager-result.ts'
 import { arityOf, bindArguments, type Arity } from './binding.ts'
 import { Chunks } from './chunks.ts'
 import type { TaskContext } from './context.ts'
-import { send, wireOf } from './dispatch.ts'
+import { send } from './dispatch.ts'
 import { applyTask, callTask, type ApplyOptions } from './eager.ts'
 import type { TaskHost } from './host.ts'
 import {
@@ -18,7 +18,8 @@ import {
 } from './options.ts'
 import type { TaskDefinition } from './registry.ts'
 import type { CallOptions } from './sender.ts'
-import { Signature, type SetOptions } from './signature.ts'
+import { signatureOf } from './signature-of.ts'
+import { Signature, type SignatureOptions } from './signature.ts'
 
 /** The last arguments of a task, which a signature may have already. */
 export type Suffix<A extends readonly unknown[]> = A extends readonly [unknown, ...infer Rest]
@@ -137,20 +138,17 @@ export class Task<A extends readonly unknown[] = readonly unknown[], R = unknown
 
   /** A call not yet made, with all or the last of its arguments. */
   s<Given extends Suffix<A>>(...args: Given): Signature<Without<A, Given>, R> {
-    return this.#signature(args, {})
+    return signatureOf(this.#host, this.name, args)
   }
 
   /** The same, and it leaves out the result of the one before. */
   si(...args: A): Signature<readonly unknown[], R> {
-    return this.#signature(args, { immutable: true })
+    return signatureOf(this.#host, this.name, args, { immutable: true })
   }
 
   /** A call not yet made, with options. */
-  signature(
-    args?: Partial<A>,
-    options: SetOptions & Pick<CallOptions, 'kwargs'> = {},
-  ): Signature<readonly unknown[], R> {
-    return this.#signature(args ?? [], options)
+  signature(args?: Partial<A>, options?: SignatureOptions): Signature<readonly unknown[], R> {
+    return signatureOf(this.#host, this.name, args ?? [], options)
   }
 
   /** One task that calls this one for each item. */
@@ -179,14 +177,6 @@ export class Task<A extends readonly unknown[] = readonly unknown[], R = unknown
   async #send(args: readonly unknown[], options: CallOptions): Promise<AsyncResult<R>> {
     if (this.options.typing) bindArguments(this, args, options.kwargs ?? {})
     return send<R>(this.#host, this.name, args, options)
-  }
-
-  #signature<In extends readonly unknown[]>(
-    args: readonly unknown[],
-    { kwargs, immutable, ...options }: SetOptions & Pick<CallOptions, 'kwargs'>,
-  ): Signature<In, R> {
-    const rest = { options: wireOf(options), immutable: immutable ?? false }
-    return new Signature<In, R>(this.#host, makeSignature(this.name, args, kwargs, rest))
   }
 
   /** @see celery 5.6, canvas.py, `_basemap` */
