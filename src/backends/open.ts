@@ -33,6 +33,22 @@ const file = lazy({ chords: false }, async (url, deps) => {
   return new FileBackend(url, deps)
 })
 
+const memcached = lazy({ chords: true }, async (url, deps) => {
+  const { MemcachedBackend } = await import('./memcached.ts')
+  return new MemcachedBackend(url, deps)
+})
+
+/** Where it is says the setting `cache_backend`, in the form of a URL without `cache+`. */
+const cache: Open = (url, deps) => {
+  const place = url.replace(/^cache(:\/\/)?/, '') || (deps.cache.backend ?? '')
+  const scheme = `cache+${place.split(':', 1)[0] ?? ''}`
+  const open = BACKENDS.get(scheme)
+  if (open !== undefined) return open(`cache+${place}`, deps)
+  throw new ImproperlyConfigured(
+    "the result backend 'cache' needs a place: cache+memcached://host:11211/, or 'cacheBackend'",
+  )
+}
+
 /** What is missing in its address is an error now, not at its first use. */
 const django: Open = (url, deps) => {
   const address = djangoDatabaseUrl(url)
@@ -56,7 +72,11 @@ const BACKENDS: ReadonlyMap<string, Open> = new Map([
   ['sentinel', redis],
   ['rpc', rpc],
   ['memory', memory],
+  ['cache', cache],
   ['cache+memory', memory],
+  ['cache+memcached', memcached],
+  ['cache+memcache', memcached],
+  ['cache+pylibmc', memcached],
   ['file', file],
   ['disabled', disabled],
 ])
