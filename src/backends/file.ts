@@ -75,7 +75,7 @@ class Files implements ByteStore {
   async close(): Promise<void> {}
 
   /** A name of a file: who sent the task chose it, and it must not lead out of the directory. */
-  check(id: string): void {
+  check(_key: string, id: string): void {
     if (!/[/\0]/.test(id) && !id.includes(sep)) return
     throw new BackendError('an id with a slash in it cannot be kept in a file', {
       retryable: false,

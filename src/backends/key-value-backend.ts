@@ -1,6 +1,11 @@
 /** Results in any store of bytes by key that tells nobody of news: who waits looks again and again. */
 
-import { decodeGroupMeta, encodeGroupMeta, type ResultMeta } from '../../protocol/result.ts'
+import {
+  decodeGroupMeta,
+  encodeGroupMeta,
+  type ResultMeta,
+  type ResultTuple,
+} from '../../protocol/result.ts'
 import { SUCCESS } from '../../protocol/states.ts'
 import { BackendError, CeleryError } from '../errors.ts'
 import type {
@@ -25,8 +30,8 @@ export interface ByteStore {
   set(key: string, value: Buffer): Promise<void>
   /** What is not there is deleted already. */
   delete(key: string): Promise<void>
-  /** @throws CeleryError for an id that cannot be part of a key */
-  check(id: string): void
+  /** @throws CeleryError for what can be no key, or one that leads elsewhere; `id` is what others chose of it */
+  check(key: string, id: string): void
 }
 
 /** Who asks for a state wants an answer, or an error, soon. */
@@ -57,12 +62,12 @@ export class KeyValueBackend implements ResultBackend {
     this.keyValue = keyValue(deps)
     this.#policy = retryPolicy(deps)
     this.groups = {
-      save: (group) => this.#save(group[0][0], encodeGroupMeta(group)),
+      save: (group) => this.#save(group),
       restore: async (groupId) => {
-        const [raw] = await this.read([this.keyValue.keys.group(this.#checked(groupId))])
+        const [raw] = await this.read([this.#groupKey(groupId)])
         return raw === undefined ? undefined : decodeGroupMeta(this.keyValue.loads(raw))
       },
-      forget: (groupId) => this.remove(this.keyValue.keys.group(this.#checked(groupId))),
+      forget: async (groupId) => this.remove(this.#groupKey(groupId)),
     }
     this.#poller = new Poller({
       fetchMany: (taskIds) => this.#look(taskIds),
@@ -88,7 +93,7 @@ export class KeyValueBackend implements ResultBackend {
   /** @see celery 5.6, backends/base.py, `_store_result`: a stored SUCCESS is not overwritten */
   async store(meta: ResultMeta): Promise<void> {
     const { taskId } = meta
-    const key = this.keyValue.keys.task(this.#checked(taskId))
+    const key = this.#taskKey(taskId)
     const value = this.keyValue.encode(meta)
     const before = this.#storing.get(taskId) ?? Promise.resolve()
     const stored = before
@@ -124,7 +129,7 @@ export class KeyValueBackend implements ResultBackend {
   async onTaskCall(): Promise<void> {}
 
   async forget(taskId: string): Promise<void> {
-    await this.remove(this.keyValue.keys.task(this.#checked(taskId)))
+    await this.remove(this.#taskKey(taskId))
   }
 
   protected read(keys: readonly string[]): Promise<readonly (Buffer | undefined)[]> {
@@ -148,9 +153,9 @@ export class KeyValueBackend implements ResultBackend {
     }
   }
 
-  async #save(groupId: string, group: unknown): Promise<void> {
-    const value = this.keyValue.dumps(group)
-    const key = this.keyValue.keys.group(this.#checked(groupId))
+  async #save(group: ResultTuple): Promise<void> {
+    const key = this.#groupKey(group[0][0])
+    const value = this.keyValue.dumps(encodeGroupMeta(group))
     await this.retry(() => this.#store.set(key, value))
   }
 
@@ -171,25 +176,26 @@ export class KeyValueBackend implements ResultBackend {
 
   /** One look at many; what is wrong with one does not hide the others. */
   async #look(taskIds: readonly string[]): Promise<readonly (ResultMeta | FailedLook)[]> {
-    const failed = new Map<string, CeleryError>()
-    const readable = taskIds.filter((taskId) => {
-      try {
-        return this.#checked(taskId) === taskId
-      } catch (error) {
-        failed.set(taskId, error as CeleryError)
-        return false
-      }
-    })
-    const raws = await this.#store.getMany(
-      readable.map((taskId) => this.keyValue.keys.task(taskId)),
-    )
-    const values = new Map(readable.map((taskId, index) => [taskId, raws[index]]))
+    const keys = taskIds.map((taskId) => this.#keyOrError(taskId))
+    const readable = keys.filter((key) => typeof key === 'string')
+    const raws = await this.#store.getMany(readable)
+    const values = new Map(readable.map((key, index) => [key, raws[index]]))
     return await Promise.all(
-      taskIds.map((taskId) => {
-        const error = failed.get(taskId)
-        return error === undefined ? this.#decode(taskId, values.get(taskId)) : { taskId, error }
+      taskIds.map(async (taskId, index) => {
+        const key = keys[index] ?? ''
+        return typeof key === 'string'
+          ? this.#decode(taskId, values.get(key))
+          : { taskId, error: key }
       }),
     )
+  }
+
+  #keyOrError(taskId: string): string | CeleryError {
+    try {
+      return this.#taskKey(taskId)
+    } catch (error) {
+      return error as CeleryError
+    }
   }
 
   /** Python writes in place: an empty value is one that it has not written yet. */
@@ -203,7 +209,7 @@ export class KeyValueBackend implements ResultBackend {
         if (rereads === REREADS) return { taskId, error: unreadable(taskId, error) }
       }
       await delay(REREAD_SECONDS)
-      value = (await this.#store.getMany([this.keyValue.keys.task(taskId)]))[0]
+      value = (await this.#store.getMany([this.#taskKey(taskId)]))[0]
     }
   }
 
@@ -213,9 +219,17 @@ export class KeyValueBackend implements ResultBackend {
     return undefined
   }
 
-  #checked(id: string): string {
-    this.#store.check(id)
-    return id
+  #taskKey(taskId: string): string {
+    return this.#checked(this.keyValue.keys.task(taskId), taskId)
+  }
+
+  #groupKey(groupId: string): string {
+    return this.#checked(this.keyValue.keys.group(groupId), groupId)
+  }
+
+  #checked(key: string, id: string): string {
+    this.#store.check(key, id)
+    return key
   }
 }
 

@@ -1,6 +1,7 @@
 /** The real servers that tests run against: taken from the environment, else private ones, started lazily. */
 
 import { createMysqlDatabase, startMariadb } from './mariadb.ts'
+import { startMemcached } from './memcached.ts'
 import { createPostgresDatabase, startPostgres } from './postgres.ts'
 import { killAll } from './process.ts'
 import { startRabbitmq, type RabbitmqServer } from './rabbitmq.ts'
@@ -8,6 +9,7 @@ import { startRedis, type RedisServer } from './redis.ts'
 import { stopServers, type Server } from './server.ts'
 
 export { startMariadb } from './mariadb.ts'
+export { startMemcached } from './memcached.ts'
 export { startPostgres } from './postgres.ts'
 export { startRabbitmq, type RabbitmqServer } from './rabbitmq.ts'
 export { startRedis, type RedisServer } from './redis.ts'
@@ -17,6 +19,7 @@ let redis: Promise<RedisServer> | undefined
 let rabbitmq: Promise<RabbitmqServer> | undefined
 let postgres: Promise<Server> | undefined
 let mariadb: Promise<Server> | undefined
+let memcached: Promise<Server> | undefined
 let databases = 0
 let vhosts = 0
 let schemas = 0
@@ -59,6 +62,14 @@ export async function mysqlUrl(): Promise<string> {
   return createMysqlDatabase(given || ((await mariadb)?.url ?? ''), schemaName())
 }
 
+/** The URL of a Memcached as a result backend; all tests share one, or what `CELERIAC_TEST_MEMCACHED_URL` names. */
+export async function memcachedUrl(): Promise<string> {
+  const given = process.env['CELERIAC_TEST_MEMCACHED_URL']
+  if (given) return given
+  memcached ??= startMemcached()
+  return (await memcached).url
+}
+
 /** A given server is not new: what was on it before keeps its name. */
 function schemaName(): string {
   return `celeriac_${process.pid}_${Date.now().toString(36)}_${(schemas += 1)}`
@@ -66,9 +77,9 @@ function schemaName(): string {
 
 /** Stops the servers, shared and private, and whatever else tests have started. */
 export async function stopServices(): Promise<void> {
-  const starting = [redis, rabbitmq, postgres, mariadb]
+  const starting = [redis, rabbitmq, postgres, mariadb, memcached]
   await Promise.all(starting.map((server) => server?.catch(() => undefined)))
-  redis = rabbitmq = postgres = mariadb = undefined
+  redis = rabbitmq = postgres = mariadb = memcached = undefined
   await stopServers()
   await killAll()
 }

@@ -1,0 +1,117 @@
+/** Counts the parts of chords in Memcached by Celery's counter, each part once. */
+
+import type { ChordPart, ResultMeta, ResultTuple } from '../../../protocol/result.ts'
+import { READY_STATES } from '../../../protocol/states.ts'
+import { NotSupported } from '../../errors.ts'
+import type { ChordStore, GroupStore, OpenedChord, ReturnedPart } from '../../results/backend.ts'
+import type { Logger } from '../../runtime/log.ts'
+import type { KeyValue } from '../key-value.ts'
+import type { MemcachedServers } from './servers.ts'
+
+/** Seconds until another may end a chord: to send its body may take half of them. */
+const CLAIM_SECONDS = 60
+const ONE = Buffer.from('1')
+
+export interface MemcachedChordsOptions {
+  readonly servers: MemcachedServers
+  readonly groups: GroupStore
+  readonly keyValue: KeyValue
+  readonly log: Logger
+  readonly fetchMany: (taskIds: readonly string[]) => Promise<readonly ResultMeta[]>
+  readonly retry: <T>(work: () => Promise<T>) => Promise<T>
+}
+
+/**
+ * Celery counts what ends, and takes the results from where they are stored. Here each task leaves a
+ * mark before it is counted, so that one that comes again does not count again.
+ *
+ * @see celery 5.6, backends/base.py, `BaseKeyValueStoreBackend.on_chord_part_return`
+ */
+export class MemcachedChords implements ChordStore {
+  readonly #options: MemcachedChordsOptions
+
+  constructor(options: MemcachedChordsOptions) {
+    this.#options = options
+  }
+
+  /** The counter is there before the group, as Celery has it; a size that the group does not tell is kept beside it. */
+  async open({ header, size }: OpenedChord): Promise<void> {
+    const { servers, groups, keyValue, retry } = this.#options
+    const [[id], members] = header
+    await retry(() => servers.set(this.#counter(id), Buffer.from('0')))
+    if (size !== members?.length)
+      await retry(() => servers.set(keyValue.keys.chordSize(id), Buffer.from(String(size))))
+    await groups.save(header)
+  }
+
+  /** In the words of Celery. @see celery 5.6, backends/base.py, `Backend.add_to_chord` */
+  async addToChord(): Promise<void> {
+    throw new NotSupported('Backend does not support add_to_chord')
+  }
+
+  async onChordPartReturn({
+    groupId,
+    taskId,
+  }: ReturnedPart): Promise<readonly ChordPart[] | undefined> {
+    const { servers, groups, log, retry } = this.#options
+    const group = await groups.restore(groupId)
+    if (group === undefined) {
+      log.warning(`GroupResult ${groupId.slice(0, 256)} no longer exists: is its chord over?`)
+      return undefined
+    }
+    const isFirst = await retry(() => servers.add(this.#mark(groupId, taskId), ONE))
+    const count = isFirst ? await retry(() => servers.incr(this.#counter(groupId))) : undefined
+    if (isFirst && count !== (await this.#size(group))) {
+      await retry(() => servers.touch(this.#counter(groupId)))
+      return undefined
+    }
+    const metas = await this.#options.fetchMany(idsOf(group))
+    const ready = metas.filter(({ status }) => READY_STATES.has(status))
+    // counted, but perhaps not to the end: what is stored tells
+    if (!isFirst && ready.length < metas.length) return undefined
+    if (!(await this.#claim(groupId, taskId))) return undefined
+    return ready.map(({ taskId: id, status, result }) => ({ taskId: id, state: status, result }))
+  }
+
+  async endChord(groupId: string): Promise<void> {
+    const { servers, groups, keyValue, retry } = this.#options
+    const { keys } = keyValue
+    const group = await groups.restore(groupId)
+    const marks = group === undefined ? [] : idsOf(group).map((id) => this.#mark(groupId, id))
+    const own = [
+      this.#counter(groupId),
+      keys.group(groupId),
+      keys.chordSize(groupId),
+      keys.chordClaim(groupId),
+    ]
+    await retry(() => Promise.all([...own, ...marks].map((key) => servers.delete(key))))
+  }
+
+  async #size(group: ResultTuple): Promise<number> {
+    const { servers, keyValue, retry } = this.#options
+    const [[id], members] = group
+    const [kept] = await retry(() => servers.getMany([keyValue.keys.chordSize(id)]))
+    return kept === undefined ? (members?.length ?? 0) : Number(kept)
+  }
+
+  async #claim(groupId: string, taskId: string): Promise<boolean> {
+    const { servers, keyValue, retry } = this.#options
+    const key = keyValue.keys.chordClaim(groupId)
+    if (await retry(() => servers.add(key, Buffer.from(taskId), CLAIM_SECONDS))) return true
+    const [holder] = await retry(() => servers.getMany([key]))
+    return holder?.toString() === taskId
+  }
+
+  #counter(groupId: string): string {
+    return this.#options.keyValue.keys.chordUnlock(groupId)
+  }
+
+  /** Ours: beside the other keys of the group. */
+  #mark(groupId: string, taskId: string): string {
+    return `${this.#counter(groupId)}.${taskId}`
+  }
+}
+
+function idsOf([[id], members]: ResultTuple): readonly string[] {
+  return members === null ? [id] : members.flatMap(idsOf)
+}
