@@ -68,6 +68,7 @@ export class RedisBackend implements ResultBackend {
     this.#subscriber = new ResultSubscriber({
       link: link(url, options, policy, deps),
       read: (key) => this.#reader.read(key),
+      probeRead: (seconds) => this.#link.probe(seconds),
       keyValue: this.#keyValue,
       rereadInterval: REREAD_INTERVAL,
     })

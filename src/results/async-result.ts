@@ -21,7 +21,7 @@ import { decoded } from './remote-error.ts'
 import type { ResultSource, RevokeOptions, StampedHeaders } from './source.ts'
 import { TaskFacts } from './task-facts.ts'
 import {
-  ancestors,
+  ancestorsOf,
   fromTuple,
   inspectable,
   taskTuple,
@@ -239,7 +239,7 @@ export class AsyncResult<R = unknown> extends TaskFacts implements ResultNode<R>
 
   get #parents(): Parents | undefined {
     if (this.parent === undefined) return undefined
-    return { backend: this.#source.backend, taskIds: ancestors(this) }
+    return { backend: this.#source.backend, taskIds: ancestorsOf([this]) }
   }
 
   #learn(meta: ResultMeta): ResultMeta {

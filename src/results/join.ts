@@ -6,7 +6,7 @@ import { Feed } from './feed.ts'
 import type { GetOptions } from './options.ts'
 import { raised } from './remote-error.ts'
 import type { ResultSource } from './source.ts'
-import { ancestors, tasksOf, type ResultNode, type TaskHandle } from './tree.ts'
+import { ancestorsOf, tasksOf, type ResultNode, type TaskHandle } from './tree.ts'
 import { waitFor } from './wait.ts'
 
 export interface Joining {
@@ -98,7 +98,7 @@ async function wait(joining: Joining, options: GetOptions, hooks: Hooks): Promis
 
 function parentsOf({ members, owner, source }: Joining): Parameters<typeof waitFor>[1]['parents'] {
   const nodes = members.flatMap(withMembers)
-  const taskIds = ancestors(...(owner === undefined ? [] : [owner]), ...nodes)
+  const taskIds = ancestorsOf(owner === undefined ? nodes : [owner, ...nodes])
   return taskIds.length === 0 || source === undefined
     ? undefined
     : { backend: source.backend, taskIds }

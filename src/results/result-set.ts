@@ -181,7 +181,10 @@ export class ResultSet<R = unknown[]> implements Iterable<ResultNode> {
   /** Adds those that are no members yet. */
   update(results: Iterable<ResultNode<Item<R>>>): void {
     const ids = new Set(this.#results.map(({ id }) => id))
-    this.#results.push(...[...results].filter(({ id }) => !ids.has(id)))
+    for (const result of results) {
+      if (!ids.has(result.id)) this.#results.push(result)
+      ids.add(result.id)
+    }
   }
 
   clear(): void {
@@ -190,10 +193,8 @@ export class ResultSet<R = unknown[]> implements Iterable<ResultNode> {
 
   /** Deletes what is stored of the members, and of the tasks that ran before each. */
   async forget(): Promise<void> {
-    const tasks = new Map<string, TaskHandle>()
-    for (const member of this.#results)
-      for (const task of lineOf(member)) tasks.set(task.taskId, task)
-    await Promise.all(Array.from(tasks.values(), (task) => task.forget()))
+    const tasks = tasksForgottenWith(this.#results)
+    await Promise.all(tasks.map((task) => task.forget()))
   }
 
   /** Tells all workers not to run any of them: one broadcast. */
@@ -203,7 +204,9 @@ export class ResultSet<R = unknown[]> implements Iterable<ResultNode> {
       if (task.revokeLocally !== undefined) task.revokeLocally()
       else {
         const source = this.#source ?? task.source
-        ids.set(source, [...(ids.get(source) ?? []), task.taskId])
+        const taskIds = ids.get(source)
+        if (taskIds === undefined) ids.set(source, [task.taskId])
+        else taskIds.push(task.taskId)
       }
     }
     const all = Array.from(ids, async ([{ revoke }, taskIds]) => {
@@ -257,9 +260,20 @@ export class ResultSet<R = unknown[]> implements Iterable<ResultNode> {
   }
 }
 
-/** The tasks that are forgotten with one, which are those that ran before it; of a group, its members' only. */
-function lineOf(node: ResultNode): readonly TaskHandle[] {
-  const task = node.taskHandle
-  if (task === undefined) return (node.results ?? []).flatMap(lineOf)
-  return [task, ...(node.parent === undefined ? [] : lineOf(node.parent))]
+/** Each once: with a task those that ran before it; with a group its members, not what ran before it. */
+function tasksForgottenWith(nodes: readonly ResultNode[]): readonly TaskHandle[] {
+  const met = new Set<string>()
+  const tasks: TaskHandle[] = []
+  const left = [...nodes]
+  for (let node = left.pop(); node !== undefined; node = left.pop()) {
+    if (met.has(node.id)) continue
+    met.add(node.id)
+    const { taskHandle: task, parent } = node
+    if (task === undefined) for (const member of node.results ?? []) left.push(member)
+    else {
+      tasks.push(task)
+      if (parent !== undefined) left.push(parent)
+    }
+  }
+  return tasks
 }

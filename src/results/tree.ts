@@ -93,7 +93,7 @@ export function tasksOf(node: ResultNode): readonly TaskHandle[] {
 }
 
 /** The ids of the tasks that ran before some nodes, each once and the first one first; of a group, all its members. */
-export function ancestors(...nodes: readonly ResultNode[]): readonly string[] {
+export function ancestorsOf(nodes: readonly ResultNode[]): readonly string[] {
   const seen = new Set<ResultNode>()
   const ids = new Set<string>()
   for (const node of nodes) {

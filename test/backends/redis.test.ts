@@ -188,6 +188,7 @@ describe('the Redis backend', () => {
     const subscriber = new ResultSubscriber({
       link: link(),
       read: (from) => reader.read(from),
+      probeRead: (seconds) => readLink.probe(seconds),
       keyValue: keyValue(backendDeps()),
       rereadInterval: 0.05,
     })

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai'
 import { resultFromTuple } from '../../src/results/async-result.ts'
-import { ancestors, type ResultNode } from '../../src/results/tree.ts'
+import { ancestorsOf, type ResultNode } from '../../src/results/tree.ts'
 import { DisabledBackend } from '../../src/backends/disabled.ts'
 
 describe('a result tuple', () => {
@@ -39,7 +39,7 @@ describe('a result tuple', () => {
         [['b', null], null],
       ],
     ]
-    expect(ancestors(read([['last', group], null]))).to.deep.equal(['root', 'a', 'b'])
+    expect(ancestorsOf([read([['last', group], null])])).to.deep.equal(['root', 'a', 'b'])
   })
 
   for (const wrong of [

@@ -3,7 +3,7 @@
 import { BackendError, ImproperlyConfigured } from '../../errors.ts'
 import { closeRedis, redisError, redisFault, type Redis } from '../../redis.ts'
 import type { Logger } from '../../runtime/log.ts'
-import { delay, interval, type RetryPolicy } from '../../runtime/retry.ts'
+import { deadline, delay, interval, type RetryPolicy } from '../../runtime/retry.ts'
 
 export interface LinkOptions {
   /** Opens a connection that stays lost when it is lost. */
@@ -55,6 +55,25 @@ export class RedisLink {
         if (policy.maxRetries !== null && retries >= policy.maxRetries) throw failure(doing, error)
         await this.#pause(policy, retries, error)
       }
+    }
+  }
+
+  /**
+   * Finds out whether the other end still answers, within some seconds. A connection that does not is
+   * given up: what is under way on it is tried again on another.
+   */
+  async probe(seconds: number): Promise<void> {
+    const redis = this.#redis
+    if (redis === undefined) return
+    const { bytesRead } = redis.stream
+    const onTimeout = (): Error => new BackendError(`no answer to PING within ${seconds} s`)
+    try {
+      await deadline(redis.ping(), seconds, onTimeout, this.#closing.signal)
+    } catch (error) {
+      // a long reply may be on its way in, or a long value on its way out, before it
+      const { stream } = redis
+      const busy = stream.bytesRead > bytesRead || stream.writableLength > 0
+      if (redisFault(error) === 'lost' && !busy) this.#drop(redis)
     }
   }
 

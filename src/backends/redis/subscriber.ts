@@ -12,8 +12,10 @@ export interface SubscriberOptions {
   /** A connection of its own: one that subscribes can do nothing else. */
   readonly link: RedisLink
   readonly read: (key: string) => Promise<Buffer | null>
+  /** Gives up the connection of {@link read} when it does not answer within these seconds. */
+  readonly probeRead: (seconds: number) => Promise<void>
   readonly keyValue: KeyValue
-  /** Seconds between two looks at what is waited for, though nothing was heard. */
+  /** Seconds between two looks at what is waited for, though nothing was heard; so long may a PING take. */
   readonly rereadInterval: number
 }
 
@@ -25,7 +27,8 @@ const MAX_REREAD = 2000
 /**
  * The key is the truth, its channel only a hint: a message is lost with the connection, and when the
  * server finds us slow. So first a task's channel is subscribed, then its key is read; both again
- * after each reconnect; and what is waited for is read now and then all the same.
+ * after each reconnect; and what is waited for is read now and then all the same. A connection that
+ * nobody closed, but that is dead, is found by asking it as often.
  */
 export class ResultSubscriber {
   readonly #options: SubscriberOptions
@@ -38,6 +41,7 @@ export class ResultSubscriber {
   #running = false
   #rereads: NodeJS.Timeout | undefined
   #reread: IterableIterator<string> | undefined
+  #looking = false
   #closed = false
 
   constructor(options: SubscriberOptions) {
@@ -162,9 +166,18 @@ export class ResultSubscriber {
       this.#rereads = undefined
       return
     }
-    this.#rereads ??= setInterval(() => {
-      for (const taskId of this.#nextToReread()) this.#touch(taskId)
-    }, this.#options.rereadInterval * 1000)
+    this.#rereads ??= setInterval(() => void this.#look(), this.#options.rereadInterval * 1000)
+  }
+
+  /** Apart from the rounds: one of them may hang on a dead connection. */
+  async #look(): Promise<void> {
+    if (this.#looking) return
+    this.#looking = true
+    const { link, probeRead, rereadInterval } = this.#options
+    const reads = this.#nextToReread().map((taskId) => this.#read(taskId))
+    // what could not be read is looked at again
+    await Promise.allSettled([link.probe(rereadInterval), probeRead(rereadInterval), ...reads])
+    this.#looking = false
   }
 
   /** The next ones of a walk around all that are waited for. */
