@@ -1,9 +1,10 @@
 /** After a run: its callbacks, the next of its chain, its part of a chord, or its errbacks. */
 
+import type { ChordPart } from '../../protocol/result.ts'
 import type { SignatureDict } from '../../protocol/signature.ts'
 import type { TaskState } from '../../protocol/states.ts'
 import { groupOf } from '../canvas/primitives.ts'
-import { returnPart } from './chord.ts'
+import { returnPart, returnUnsent } from './chord.ts'
 import { sendSignature } from './dispatch.ts'
 import { callErrbacks as callErrbacksIn } from './errbacks.ts'
 import { patienceOf } from './patience.ts'
@@ -55,6 +56,15 @@ export async function returnChordPart(run: Run, state: TaskState, result: unknow
   if (embed.chord === null) return
   const part = { taskId, state, result, group, groupIndex, chord: embed.chord }
   await returnPart(run.host, part, patienceOf(run))
+}
+
+/** The same, and for those that would have followed in its chain: they never run. */
+export async function endUnrun(run: Run, ended: Omit<ChordPart, 'taskId'>): Promise<void> {
+  const { chord, chain } = run.request.embed
+  if (chord !== null) await returnChordPart(run, ended.state, ended.result)
+  for (const successor of chain ?? []) {
+    await returnUnsent(run.host, successor, ended, patienceOf(run))
+  }
 }
 
 /** Runs or sends its errbacks. */

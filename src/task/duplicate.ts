@@ -4,7 +4,7 @@ import { SUCCESS } from '../../protocol/states.ts'
 import type { ResultMeta } from '../../protocol/result.ts'
 import { BackendError } from '../errors.ts'
 import { oneLine } from '../runtime/log.ts'
-import { sendSuccessors } from './callbacks.ts'
+import { returnChordPart, sendSuccessors } from './callbacks.ts'
 import type { TaskHost } from './host.ts'
 import type { Run } from './run.ts'
 
@@ -26,8 +26,8 @@ export function isSuspect(run: Run): boolean {
 }
 
 /**
- * What follows the task is sent again when the
- * stored result has no children: then the worker that stored it died in between.
+ * What follows the task is sent again when the stored result has no children: then the worker that stored it
+ * died in between. It may have died before its part of a chord was counted, which is counted once anyway.
  *
  * @see celery main, app/trace.py; 5.6.2 loses what follows
  */
@@ -37,6 +37,7 @@ export async function isDuplicate(run: Run): Promise<boolean> {
   const meta = await known(run)
   if (meta?.status !== SUCCESS) return false
   if ((meta.children ?? []).length === 0) await sendSuccessors(run, meta.result)
+  await returnChordPart(run, SUCCESS, meta.result)
   return true
 }
 

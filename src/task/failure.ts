@@ -1,7 +1,7 @@
 /** What becomes of a run that did not succeed: ignored, rejected, sent again, or failed. */
 
 import { encodeException, exceptionRepr, formatTraceback } from '../../protocol/python/exception.ts'
-import { FAILURE, RETRY } from '../../protocol/states.ts'
+import { FAILURE, RETRY, REVOKED, type TaskState } from '../../protocol/states.ts'
 import {
   BackendError,
   Ignore,
@@ -15,7 +15,7 @@ import {
   WorkerShutdown,
 } from '../errors.ts'
 import { oneLine } from '../runtime/log.ts'
-import { callErrbacks, returnChordPart } from './callbacks.ts'
+import { callErrbacks, endUnrun, returnChordPart } from './callbacks.ts'
 import { returnUnsent } from './chord.ts'
 import { send } from './dispatch.ts'
 import { metaOfSuccessor, storeOptionsOfSuccessor } from './meta.ts'
@@ -30,12 +30,31 @@ import { eventOf, taskFailure, taskInternalError, taskRetry } from './signals.ts
 /** What becomes of a run whose body threw. */
 export async function settle(run: Run, error: unknown, runtime: () => number): Promise<Outcome> {
   if (error instanceof Reject) {
+    if (!error.requeue || !run.task.options.acksLate) await endUnheard(run, FAILURE, error)
     return { state: 'REJECTED', reason: error.reason, requeue: error.requeue, runtime: runtime() }
   }
-  if (error instanceof Ignore) return { state: 'IGNORED', runtime: runtime() }
+  if (error instanceof Ignore) {
+    if (!run.continued) await endUnheard(run, REVOKED, error)
+    return { state: 'IGNORED', runtime: runtime() }
+  }
   if (isTakenAway(run, error)) return takenAway(error, runtime())
   if (error instanceof Retry) return retry(run, error, runtime)
   return fail(run, error, runtime())
+}
+
+/**
+ * It ends without a result, and does not come again: what waits for it is told. Celery has a chord wait for
+ * ever. A task that stored its own end has that end.
+ */
+async function endUnheard(run: Run, state: TaskState, error: Error): Promise<void> {
+  const { chord, chain } = run.request.embed
+  if (chord === null && chain === null) return
+  try {
+    await endUnrun(run, run.told ?? { state, result: encodeException(error) })
+  } catch (cause) {
+    const label = oneLine(`${run.name}[${run.request.id}]`)
+    run.log.error(`Couldn't end the chord of task ${label}: ${oneLine(exceptionRepr(cause))}`)
+  }
 }
 
 /**
@@ -148,7 +167,7 @@ export async function markAsFailure(run: Run, error: unknown, text: string): Pro
 }
 
 /** Those that are parts of a chord are counted in any case: it would wait for them without end. */
-async function failSuccessors(
+export async function failSuccessors(
   run: Run,
   result: unknown,
   stores: boolean,

@@ -5,13 +5,11 @@ import { FAILURE, RETRY, REVOKED } from '../../protocol/states.ts'
 import { Retry, TimeLimitExceeded } from '../errors.ts'
 import { sourceOf } from '../runtime/cancellation.ts'
 import { oneLine } from '../runtime/log.ts'
-import { returnChordPart } from './callbacks.ts'
-import { returnUnsent } from './chord.ts'
+import { endUnrun, returnChordPart } from './callbacks.ts'
 import { runAs } from './current.ts'
-import { markAsFailure } from './failure.ts'
+import { failSuccessors, markAsFailure } from './failure.ts'
 import type { TaskHost } from './host.ts'
 import { neverAborted } from './local-request.ts'
-import { patienceOf } from './patience.ts'
 import type { Outcome, TaskRequest } from './request.ts'
 import type { Run } from './run.ts'
 import { eventOf, taskFailure, taskRetry } from './signals.ts'
@@ -23,6 +21,8 @@ export interface Marker {
   failed(request: TaskRequest, error: Error): Promise<Outcome>
   /** It was discarded, or ended from outside: chords wait for it no more. Its result is stored already. */
   revoked(request: TaskRequest, error: Error): Promise<void>
+  /** It is no task of ours, or none at all: what waits for it fails. Its own failure is stored already. */
+  refused(request: TaskRequest, error: Error): Promise<void>
   /** The run was ended so that the worker can end, and is not given to another. */
   cancelled(request: TaskRequest): Promise<Outcome>
 }
@@ -36,6 +36,7 @@ export function createMarker(host: TaskHost, options: TracerOptions): Marker {
   return {
     failed: (request, error) => mark(request, (run) => failed(run, error)),
     revoked: (request, error) => mark(request, (run) => revoked(run, error)),
+    refused: (request, error) => mark(request, (run) => refused(run, error)),
     cancelled: (request) => mark(request, cancelled),
   }
 }
@@ -66,13 +67,16 @@ async function failed(run: Run, error: Error): Promise<Outcome> {
  * @see celery 5.6, backends/base.py, `mark_as_revoked`
  */
 async function revoked(run: Run, error: Error): Promise<void> {
-  const { chord, chain } = run.request.embed
   const ended = { state: REVOKED, result: encodeException(error) }
-  await attempt(run, REVOKED, async () => {
-    if (chord !== null) await returnChordPart(run, REVOKED, ended.result)
-    for (const successor of chain ?? []) {
-      await returnUnsent(run.host, successor, ended, patienceOf(run))
-    }
+  await attempt(run, REVOKED, () => endUnrun(run, ended))
+}
+
+/** Celery forgets these, too: a chord with an unknown task in its header never ends there. */
+async function refused(run: Run, error: Error): Promise<void> {
+  const result = encodeException(error)
+  await attempt(run, FAILURE, async () => {
+    if (run.request.embed.chord !== null) await returnChordPart(run, FAILURE, result)
+    if (run.request.embed.chain !== null) await failSuccessors(run, result, true, null)
   })
 }
 

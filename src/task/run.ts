@@ -1,8 +1,8 @@
 /** One run of a task: `self` to the function that runs, the parent to what it sends. */
 
 import { encodeException } from '../../protocol/python/exception.ts'
-import type { ResultTuple } from '../../protocol/result.ts'
-import { EXCEPTION_STATES, type TaskState } from '../../protocol/states.ts'
+import type { ChordPart, ResultTuple } from '../../protocol/result.ts'
+import { EXCEPTION_STATES, READY_STATES, type TaskState } from '../../protocol/states.ts'
 import type { Retry } from '../errors.ts'
 import type { AsyncResult } from '../results/async-result.ts'
 import type { ResultBackend } from '../results/backend.ts'
@@ -46,6 +46,9 @@ export class Run implements RunningTask {
   retval: unknown = null
   /** What became of it is told: stored, or sent again. No later error may say otherwise. */
   decided = false
+  /** What it stored of itself by `updateState`, when that was an end. */
+  #told: Omit<ChordPart, 'taskId'> | undefined
+  #replaced = false
   /** It has ended; its function may still go on, but is heard no more. */
   over = false
   /** What `retry({ maxRetries })` said last. */
@@ -152,12 +155,26 @@ export class Run implements RunningTask {
       return this.log.debug(`state ${state} of a run that has ended is not stored`)
     }
     const isError = EXCEPTION_STATES.has(state) && meta instanceof Error
-    await this.store(state, isError ? encodeException(meta) : storable(meta), null, taskId)
+    const result = isError ? encodeException(meta) : storable(meta)
+    await this.store(state, result, null, taskId)
+    if ((taskId ?? this.request.id) === this.request.id) this.#told = { state, result }
   }
 
   async replace(signature: SignatureLike): Promise<never> {
     const { onReplace } = this.task.options
-    throw await replaceBy(this.host, this.request, signature, (by) => onReplace?.(this, by))
+    const error = await replaceBy(this.host, this.request, signature, (by) => onReplace?.(this, by))
+    this.#replaced = true
+    throw error
+  }
+
+  /** Whether another runs in its place, or it has sent itself again: then it has not come to its end. */
+  get continued(): boolean {
+    return this.#replaced || this.children.some(([[id]]) => id === this.request.id)
+  }
+
+  /** The end that it has stored of itself. */
+  get told(): Omit<ChordPart, 'taskId'> | undefined {
+    return this.#told !== undefined && READY_STATES.has(this.#told.state) ? this.#told : undefined
   }
 
   addToChord(signature: SignatureLike): Promise<AsyncResult> {

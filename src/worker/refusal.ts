@@ -1,11 +1,15 @@
 /** What becomes of a message that is no task of ours: a line without its payload, a verdict, reject. */
 
+import type { Codec } from '../../protocol/codec.ts'
 import { ContentDisallowed, InvalidTaskError, UnknownMessageError } from '../../protocol/errors.ts'
 import { repr } from '../../protocol/python/repr.ts'
 import { peekTask } from '../../protocol/task/decode.ts'
+import { peekWaiting } from '../../protocol/task/waiting.ts'
 import { NotRegistered } from '../errors.ts'
 import type { Delivery } from '../messaging/transport.ts'
 import type { Logger, LogLevel } from '../runtime/log.ts'
+import { localRequest } from '../task/local-request.ts'
+import type { Marker } from '../task/marker.ts'
 import { shown } from './log-line.ts'
 import type { Settlements } from './settlement.ts'
 import type { Judged, Verdicts } from './verdict.ts'
@@ -51,6 +55,10 @@ export interface RefusalContext {
   readonly log: Logger
   readonly settlements: Settlements
   readonly verdicts: Verdicts
+  readonly marker: Pick<Marker, 'refused'>
+  readonly codec: Codec
+  /** Content types that may be decoded. */
+  readonly accept: ReadonlySet<string>
   /** Tells whoever listens. */
   readonly onRefused: (delivery: Delivery, error: Error) => void
 }
@@ -59,7 +67,8 @@ export interface RefusalContext {
  * Celery acks what it cannot decode, and leaves the caller of what it rejects without a result, waiting.
  * We keep what cannot be read where the broker has a place for it (on RabbitMQ the queue's dead-letter
  * exchange, on Redis the list `<queue>.dead`), and store a FAILURE where an id is known. A task that is
- * only unknown here is rejected, as Celery does.
+ * only unknown here is rejected, as Celery does. The chord that it is a part of, and the rest of its chain,
+ * fail with it where its body can be read: nothing else would ever end them.
  *
  * @see celery 5.6, worker/consumer/consumer.py, `on_unknown_message` to `on_decode_error`
  */
@@ -72,8 +81,24 @@ export function refuse(context: RefusalContext, delivery: Delivery, error: Error
 
 async function settle(context: RefusalContext, delivery: Delivery, error: Error): Promise<void> {
   const task = judged(delivery, error)
-  if (task !== undefined) await context.verdicts.failed(task, error)
+  if (task !== undefined) await fail(context, delivery, task, error)
   context.settlements.settle(delivery, error instanceof NotRegistered ? 'reject' : 'bury')
+}
+
+async function fail(
+  { verdicts, marker, codec, accept }: RefusalContext,
+  { message }: Delivery,
+  task: Judged,
+  error: Error,
+): Promise<void> {
+  await verdicts.failed(task, error)
+  const waiting = peekWaiting(message, codec, accept)
+  if (waiting === undefined) return
+  const name = peekTask(message)?.task ?? ''
+  await marker.refused(
+    localRequest({ ...task, ...waiting, task: name, args: [], kwargs: {} }),
+    error,
+  )
 }
 
 function kindOf(error: Error): Kind {

@@ -1,6 +1,5 @@
 /** From delivery to request: refuses what is no task of ours, holds back what has an eta, runs the rest. */
 
-import type { Codec } from '../../protocol/codec.ts'
 import { parseIsoformat } from '../../protocol/python/datetime.ts'
 import { decodeTask, peekTask } from '../../protocol/task/decode.ts'
 import type { TaskMessage } from '../../protocol/task/task-message.ts'
@@ -15,12 +14,12 @@ import { Request, type RequestContext, type Schedule, type TaskPolicy } from './
 import { requestOf } from './wire.ts'
 
 export interface StrategyContext
-  extends RequestContext, RefusalContext, Omit<EtaContext<Request>, 'settlements' | 'state'> {
+  extends
+    RequestContext,
+    Omit<RefusalContext, 'marker'>,
+    Omit<EtaContext<Request>, 'settlements' | 'state'> {
   /** The node name, `celery@host`. */
   readonly hostname: string
-  readonly codec: Codec
-  /** Content types that may be decoded. */
-  readonly accept: ReadonlySet<string>
   /** Undefined when no task of that name is registered. */
   readonly policy: (task: string) => TaskPolicy | undefined
   readonly rateLimits: Pick<RateLimits, 'hold' | 'drop'>

@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { signature, type SignatureDict } from '../../protocol/signature.ts'
 import type { Celery } from '../../src/celery.ts'
 import { chainOf, chordOf, groupOf } from '../../src/canvas/primitives.ts'
-import { TaskError, type CeleryError } from '../../src/errors.ts'
+import { Ignore, Reject, TaskError, type CeleryError } from '../../src/errors.ts'
 import type { AsyncResult } from '../../src/results/async-result.ts'
 import { LOG_LEVELS, type Logger } from '../../src/runtime/log.ts'
 import { Signature } from '../../src/task/signature.ts'
@@ -43,6 +43,27 @@ describe('a chord', () => {
     app.task('spread', { bind: true }, (self, ...tasks: SignatureDict[]) =>
       self.replace(groupOf(tasks)),
     )
+    app.task('ignored', () => {
+      throw new Ignore('not today')
+    })
+    app.task('set', { bind: true }, async (self, state: string, result: unknown) => {
+      await self.updateState(state, result)
+      throw new Ignore()
+    })
+    app.task('rejected', { acksLate: true }, () => {
+      throw new Reject('not here', { requeue: false })
+    })
+    app.task('rejected-once', { bind: true, acksLate: true }, (self) => {
+      if (self.request.deliveryInfo.redelivered) return 'again'
+      throw new Reject('not yet', { requeue: true })
+    })
+    app.task('resent', { bind: true }, async (self) => {
+      const { id, group, groupIndex, embed } = self.request
+      const part = { groupId: group ?? '', groupIndex: groupIndex ?? 0 }
+      const chord = embed.chord ?? ECHO
+      await app.sendTask('add', [1, 2], { taskId: id, ...part, chord })
+      throw new Ignore()
+    })
     app.task('oops', (...facts: unknown[]) => void heard.push(facts))
     app.task('told', (id: string) => void heard.push([id]))
     worker = await startTestWorker(app)
@@ -213,6 +234,40 @@ describe('a chord', () => {
           /^ChordError: Dependency \S+ raised TaskRevokedError\('revoked'\)$/,
         )
       }
+    })
+
+    it('fails its body for a part that nobody knows, or that stood before one in a chain', async () => {
+      for (const part of [signature('nosuch'), chainOf([signature('nosuch'), ADD(1)])]) {
+        expect(String(await failure(chordOf([part, ADD(2, 2)], ECHO)))).to.match(
+          /^ChordError: Dependency \S+ raised NotRegistered\('nosuch'\)$/,
+        )
+      }
+    })
+
+    it('fails its body for a part that ends without a result, as nothing more comes of it', async () => {
+      for (const [part, raised] of [
+        [signature('ignored'), "Ignore('not today')"],
+        [chainOf([signature('ignored'), ADD(1)]), "Ignore('not today')"],
+        [signature('rejected'), "Reject('not here'"],
+      ] as const) {
+        const error = await failure(chordOf([part, ADD(2, 2)], ECHO))
+        expect(String(error)).to.include(`raised ${raised}`)
+      }
+    })
+
+    it('takes the end that a part has stored of itself', async () => {
+      expect(
+        await run(chordOf([signature('set', ['SUCCESS', 42]), ADD(1, 1)], ECHO)),
+      ).to.deep.equal([[42, 2]])
+      const failed = signature('set', ['FAILURE', { exc_type: 'KeyError', exc_message: ['no'] }])
+      expect(String(await failure(chordOf([failed, ADD(1, 1)], ECHO)))).to.match(/KeyError\('no'\)/)
+    })
+
+    it('waits for a part that comes again, from the queue or from itself', async () => {
+      expect(await run(chordOf([signature('rejected-once'), ADD(1, 1)], ECHO))).to.deep.equal([
+        ['again', 2],
+      ])
+      expect(await run(chordOf([signature('resent'), ADD(1, 1)], ECHO))).to.deep.equal([[3, 2]])
     })
 
     it('fails its body when that cannot be sent', async () => {

@@ -15,6 +15,7 @@ import {
   TimeLimitExceeded,
   WorkerShutdown,
 } from '../../src/errors.ts'
+import type { ReturnedPart } from '../../src/results/backend.ts'
 import { Cancellation } from '../../src/runtime/cancellation.ts'
 import type { TaskContext } from '../../src/task/context.ts'
 import { currentTask } from '../../src/task/current.ts'
@@ -505,6 +506,22 @@ describe('the tracer', () => {
       expect(outcome).to.include({ state: 'DUPLICATE' })
       expect(app.sender.last).to.deep.include({ task: 'next', args: [5] })
       expect(runs).to.equal(0)
+    })
+
+    it('counts as a part of its chord, as its worker may have died before that', async () => {
+      const counted: ReturnedPart[] = []
+      const chords = {
+        onChordPartReturn: async (part: ReturnedPart) => void counted.push(part),
+      }
+      Object.defineProperties(app.backend, { chords: { value: chords }, groups: { value: {} } })
+      const meta = { status: 'SUCCESS', result: 42, traceback: null, children: [], dateDone: null }
+      await app.backend.store({ taskId: 'id-8', ...meta })
+      const embed = { ...NO_EMBED, chord: signature('t.body') }
+      const part = { id: 'id-8', group: 'g', groupIndex: 1, embed }
+      await app.run({ task: 'once', ...part, ...redelivered })
+      expect(counted).to.deep.equal([
+        { groupId: 'g', groupIndex: 1, taskId: 'id-8', state: 'SUCCESS', result: 42 },
+      ])
     })
   })
 

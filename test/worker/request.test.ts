@@ -151,6 +151,7 @@ class Bench {
         return OUTCOMES.failure
       },
       revoked: async () => {},
+      refused: async () => {},
       cancelled: async () => {
         this.told.push('RETRY')
         return OUTCOMES.retry

@@ -1,0 +1,71 @@
+/** What becomes of those that wait for a message that is no task of ours. */
+
+import { expect } from 'chai'
+import { signature } from '../../protocol/signature.ts'
+import type { ResultMeta } from '../../protocol/result.ts'
+import { until } from '../support/until.ts'
+import { Harness } from './harness.ts'
+
+const BODY = signature('t.body', [], {}, { options: { task_id: 'body' } })
+
+describe('worker/refusal', () => {
+  let harness: Harness
+
+  beforeEach(async () => {
+    harness = new Harness()
+    harness.app.task('t.add', (x: number, y: number) => x + y)
+    harness.app.task('t.body', (parts: unknown) => parts)
+    await harness.started()
+    await harness.app.backend.chords?.open({ header: [['g', null], []], size: 2 })
+  })
+  afterEach(() => harness.close())
+
+  const part = (id: string, headers: object, ...body: unknown[]): Promise<void> =>
+    harness.publish({
+      headers: { task: 't.add', id, group: 'g', ...headers },
+      body: Buffer.from(JSON.stringify(body)),
+    })
+
+  const ended = (id: string): Promise<ResultMeta> =>
+    until(async () => {
+      const meta = await harness.app.backend.fetch(id)
+      return meta.status === 'FAILURE' && meta
+    })
+
+  const EMBED = { chord: BODY }
+  const CASES: Readonly<Record<string, readonly [object, ...unknown[]]>> = {
+    'an unknown task': [{ task: 't.nosuch' }, [1], {}, EMBED],
+    'a header that is malformed': [{ retries: 'many' }, [1], {}, EMBED],
+    'arguments that are malformed': [{}, 7, {}, EMBED],
+    'errbacks that are malformed': [{}, [1], {}, { ...EMBED, errbacks: [7] }],
+    'a place in the header that is malformed': [{ group_index: 'first' }, [1], {}, EMBED],
+  }
+  for (const [name, [headers, ...body]] of Object.entries(CASES)) {
+    it(`fails the chord whose part is ${name}`, async () => {
+      await part('bad', headers, ...body)
+      await ended('bad')
+      await part('good', {}, [1, 2], {}, EMBED)
+      expect((await ended('body')).result).to.include({ exc_type: 'ChordError' })
+    })
+  }
+
+  it('fails the rest of the chain, and the chord that its end is a part of', async () => {
+    const options = { task_id: 'last', group_id: 'g', chord: BODY }
+    const chain = [signature('t.add', [1], {}, { options })]
+    await part('bad', { task: 't.nosuch', group: null }, [1], {}, { chain })
+    expect((await ended('last')).result).to.include({ exc_type: 'NotRegistered' })
+    await part('good', {}, [1, 2], {}, EMBED)
+    await ended('body')
+  })
+
+  it('is as good when what waits is malformed, too', async () => {
+    for (const embed of [7, { chord: 7 }, { chord: {}, chain: [7] }, { chain: 'x' }]) {
+      await part('bad', { task: 't.nosuch' }, [1], {}, embed)
+    }
+    await part('bad', { task: 't.nosuch', group: 7 }, [1], {}, EMBED)
+    await ended('bad')
+    await until(async () => (await harness.waiting()) === 0)
+    const lines = harness.logs('error')
+    expect(lines.every((line) => line.startsWith('Received '))).to.equal(true)
+  })
+})
