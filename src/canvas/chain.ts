@@ -4,12 +4,14 @@ import type { SignatureDict } from '../../protocol/signature.ts'
 import { CeleryError } from '../../protocol/errors.ts'
 import { indexOption, listOf, merge, mergeOptions, textOption } from './call.ts'
 import type { Kind, Recursion } from './kind.ts'
+import { withImmutable } from './immutable.ts'
 import { withCallbacks, withErrbacks } from './links.ts'
 import {
   withAncestor,
   type FreezeOptions,
   type Frozen,
   type Given,
+  type PlanEnvironment,
   type PlannedResult,
 } from './plan.ts'
 import { chordOf, tasksOf } from './primitives.ts'
@@ -93,8 +95,8 @@ function prepare(
   const steps: Frozen[] = []
   for (const [back, task] of tasks.toReversed().entries()) {
     const isFirst = back === tasks.length - 1
-    const complete = isFirst ? merge(task, { ...given, options: {} }) : task
-    const step = asHeader(complete, steps)
+    const complete = isFirst ? firstOf(task, signature, given) : task
+    const step = asHeader(complete, steps, linkError, environment)
     const frozen = recursion.freeze(step, back === 0 ? options : { rootId: options.rootId })
     const next = environment.useLink ? steps.at(-1)?.signature : undefined
     const linked = withCallbacks(frozen.signature, next)
@@ -103,8 +105,23 @@ function prepare(
   return steps
 }
 
-/** A group that something follows is the header of a chord with that as its body, in the place of both. */
-function asHeader(task: SignatureDict, steps: Frozen[]): SignatureDict {
+/** An immutable chain starts with an immutable task: Python workers read only that. */
+function firstOf(task: SignatureDict, of: SignatureDict, given: Given): SignatureDict {
+  const complete = merge(task, { ...given, options: {} })
+  return of.immutable ? withImmutable(complete, true) : complete
+}
+
+/**
+ * A group that something follows is the header of a chord with that as its body, in the place of both. A
+ * chord has its errbacks before the tasks of its header get to bear its body.
+ */
+function asHeader(
+  task: SignatureDict,
+  steps: Frozen[],
+  linkError: unknown,
+  environment: PlanEnvironment,
+): SignatureDict {
+  if (task.subtask_type === 'chord') return withErrbacks(task, linkError, environment)
   const next = task.subtask_type === 'group' ? steps.pop() : undefined
   return next === undefined ? task : { ...chordOf(task, next.signature), args: task.args }
 }

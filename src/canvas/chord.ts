@@ -2,7 +2,7 @@
 
 import type { SignatureDict } from '../../protocol/signature.ts'
 import { mergeOptions, textOption } from './call.ts'
-import { freezeMembers, planMembers } from './group.ts'
+import { alone, freezeMembers, planMembers } from './group.ts'
 import type { Kind, Recursion } from './kind.ts'
 import { withCallbacks, withErrbacks } from './links.ts'
 import { withAncestor, type Frozen, type Given, type Plan } from './plan.ts'
@@ -41,7 +41,7 @@ export const chord: Kind = {
     const header = headerOf(signature)
     const id = textOption(header.options, 'task_id') ?? environment.nextId()
     const plain = bodyOf(signature)
-    const merged = { ...plain, options: mergeOptions(plain.options, options) }
+    const merged = { ...plain, options: bodyOptions(plain, options) }
     const linked = withErrbacks(withCallbacks(merged, link), linkError, environment)
     const rootId = textOption(linked.options, 'root_id')
     const taskId = bodyId(signature, header, given)
@@ -49,15 +49,22 @@ export const chord: Kind = {
     const parts = { groupId: id, rootId, chord: body.signature }
     const members = freezeMembers(tasksOf(header), parts, recursion)
     if (members.length === 0) return bodyAlone(id, body, recursion)
-    const plan = planMembers(id, members, headerGiven(signature, given, options), recursion)
+    const plan = planMembers(parts, members, headerGiven(signature, given, options), recursion)
     const size = members.reduce((sum, member) => sum + endsOf(member.signature).length, 0)
     return {
       calls: plan.calls,
-      result: withAncestor(body.result, plan.result),
+      result: withAncestor(body.result, alone(plan.result)),
       chords: [{ size, header: plan.result, body: body.signature }, ...(plan.chords ?? [])],
-      ...(options['add_to_parent'] === false ? {} : { started: plan.result }),
+      ...(options['add_to_parent'] === false ? {} : { started: alone(plan.result) }),
     }
   },
+}
+
+/** Where the chord is told of a group to be in, its body is. */
+function bodyOptions(body: SignatureDict, options: Given['options']): Given['options'] {
+  const groupId = textOption(options, 'group_id')
+  const all = mergeOptions(body.options, options)
+  return groupId === undefined ? all : { ...all, group_id: groupId }
 }
 
 /** A frozen chord bears the id of its header: that is not meant for the body, which has its own. */
@@ -67,20 +74,22 @@ function bodyId(signature: SignatureDict, header: SignatureDict, given: Given): 
   return textOption(given.options, 'task_id') ?? (isHeaders ? undefined : own)
 }
 
-/** What follows the body does not follow the header; its tasks are parts of this chord, not of an outer one. */
+/**
+ * What follows the body does not follow the header; its tasks are parts of this chord, not of an outer
+ * one. A countdown that is given is the body's alone, one that is set is for all.
+ *
+ * @see celery 5.6, canvas.py, `_chord.run`, whose own parameter `countdown` is
+ */
 function headerGiven(
   signature: SignatureDict,
   given: Given,
-  {
-    chain: _chain,
-    chord: _chord,
-    group_id: _id,
-    group_index: _index,
-    ...options
-  }: Given['options'],
+  { chain: _chain, chord: _chord, group_id: _id, group_index: _index, ...all }: Given['options'],
 ): Given {
   const { header: _header, body: _body, kwargs: inner, ...outer } = signature.kwargs
   const args = signature.immutable ? signature.args : [...given.args, ...signature.args]
+  const { countdown: _countdown, ...rest } = all
+  const set = signature.options['countdown']
+  const options = set === undefined ? rest : { ...rest, countdown: set }
   return { args, kwargs: { ...(inner as object), ...outer, ...given.kwargs }, options }
 }
 

@@ -14,10 +14,13 @@ export const group: Kind = {
    * @see celery 5.6, canvas.py, `group._freeze_group_tasks`
    */
   freeze(signature, options, recursion) {
-    const { taskId, rootId = null, parentId = null, groupId, groupIndex, chord } = options
+    const { taskId, groupId, groupIndex, chord } = options
     const id = textOption(signature.options, 'task_id') ?? groupId ?? taskId
     const ownId = id ?? recursion.environment.nextId()
-    const members = freezeMembers(tasksOf(signature), { ...options, groupId }, recursion)
+    const { root_id = options.rootId ?? null, parent_id = options.parentId ?? null } =
+      signature.options
+    const line = { rootId: idOf(root_id), parentId: idOf(parent_id) }
+    const members = freezeMembers(tasksOf(signature), { ...options, ...line }, recursion)
     const frozen: Record<string, unknown> = { ...signature.options, task_id: ownId }
     if (groupId !== undefined) frozen['group_id'] = groupId
     if (chord !== undefined) frozen['chord'] = chord
@@ -27,11 +30,7 @@ export const group: Kind = {
       signature: {
         ...signature,
         kwargs: { ...signature.kwargs, tasks },
-        options: {
-          ...frozen,
-          root_id: frozen['root_id'] ?? rootId,
-          parent_id: frozen['parent_id'] ?? parentId,
-        },
+        options: { ...frozen, root_id, parent_id },
       },
       result: groupResult(
         ownId,
@@ -65,12 +64,17 @@ export const group: Kind = {
     const members = freezeMembers(tasksOf(signature), shared, recursion)
     const args = [...given.args, ...signature.args]
     const { result, ...sent } = planMembers(
-      id,
+      { ...shared, groupId: id },
       members,
       { args, kwargs: { ...kwargs, ...given.kwargs }, options },
       recursion,
     )
-    return { ...sent, result, ...(options['add_to_parent'] === false ? {} : { started: result }) }
+    const whole = alone(result)
+    return {
+      ...sent,
+      result: whole,
+      ...(options['add_to_parent'] === false ? {} : { started: whole }),
+    }
   },
 }
 
@@ -87,14 +91,20 @@ export function freezeMembers(
     )
 }
 
-/** Sends frozen members with the same options; they are the children of nobody but their group. */
+/**
+ * Sends frozen members with the same options; they are the children of nobody but their group. The body
+ * of a chord among them is told of the group, and of the chord, again.
+ *
+ * @see celery 5.6, canvas.py, `group._apply_tasks`
+ */
 export function planMembers(
-  id: string,
+  { groupId: id, chord }: { readonly groupId: string; readonly chord?: SignatureDict | undefined },
   members: readonly Frozen[],
   given: Given,
   recursion: Recursion,
 ): Omit<Plan, 'started'> {
-  const options = { ...given.options, add_to_parent: false }
+  const parts = chord === undefined ? { group_id: id } : { group_id: id, chord }
+  const options = { ...given.options, ...parts, add_to_parent: false }
   const plans = members.map((member) => recursion.plan(member.signature, { ...given, options }))
   const chords = plans.flatMap((plan) => plan.chords ?? [])
   return {
@@ -105,6 +115,20 @@ export function planMembers(
     ),
     ...(chords.length === 0 ? {} : { chords }),
   }
+}
+
+/**
+ * A group of nothing but a chain that ends in a group stands for that group.
+ *
+ * @see celery 5.6, canvas.py, `group.apply_async`
+ */
+export function alone(result: PlannedResult): PlannedResult {
+  const [only, ...more] = result.members ?? []
+  return only?.members === undefined || more.length > 0 ? result : only
+}
+
+function idOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 function ungroup(task: SignatureDict): readonly SignatureDict[] {

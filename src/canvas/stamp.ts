@@ -105,9 +105,9 @@ const stampChord: Stamp = (chord, by, headers) => {
     append,
   )
   const header = withTasks(headerOf(chord), by, all)
-  const isGroup = !Array.isArray(chord.kwargs['header'])
+  const isList = Array.isArray(chord.kwargs['header']) && !isGroupsHook(visitor)
   const linked = stampLinks(chord, by, all)
-  const done = withPart(linked, 'header', isGroup ? header : tasksOf(header))
+  const done = withPart(linked, 'header', isList ? tasksOf(header) : header)
   onHeaderEnd(visitor, done, header, valuesOf(all))
   if (visitor === undefined) return done
   const more = visitor.onChordBody?.(done, valuesOf(all))
@@ -120,6 +120,11 @@ const KINDS = new Map<string, Stamp>([
   ['group', stampGroup],
   ['chord', stampChord],
 ])
+
+/** Who is told of a header as of a group makes a group of it. */
+function isGroupsHook(visitor: StampingVisitor | undefined): boolean {
+  return visitor !== undefined && visitor.onChordHeaderStart === undefined
+}
 
 function onHeaderStart(
   visitor: StampingVisitor | undefined,

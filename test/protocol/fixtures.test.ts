@@ -10,6 +10,7 @@ const READ_BY: readonly (readonly [files: RegExp, test: string])[] = [
     /^5\d\d\.\w+\.(task-|v1-|serializer-|compression-|json-|argsrepr-|chain|chord|group$|chunks|map|starmap|stamps)/,
     'task/golden.test.ts',
   ],
+  [/^5\d\d\.canvas\./, '../canvas/golden.test.ts'],
   [/^5\d\d\.redis\.(result-|backend-|group-meta|chord-part-return$)/, 'result.test.ts'],
   [/^5\d\d\.amqp\.result-rpc-/, 'result.test.ts'],
   [/^5\d\d\.redis\.transport\./, 'virtual/redis-keys.test.ts'],
