@@ -80,9 +80,9 @@ export class PythonClient {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>
   readonly #answers: AsyncIterator<string>
 
-  constructor(celery: PythonCelery, surroundings: Surroundings) {
+  constructor(celery: PythonCelery, surroundings: Surroundings, cwd: string = PYTHON_DIR) {
     this.#child = spawn(celery.python, ['client.py'], {
-      cwd: PYTHON_DIR,
+      cwd,
       env: { ...process.env, ...environment(surroundings), ...celery.env },
       stdio: ['pipe', 'pipe', 'inherit'],
     })

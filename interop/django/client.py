@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 django.setup()
 
 from celery import chain, chord, group, signature, states  # noqa: E402, F401
+from celery.app.task import Context  # noqa: E402
 from celery.result import AsyncResult, GroupResult  # noqa: E402, F401
 from django_celery_results import models  # noqa: E402, F401
 from django_celery_results.models import ChordCounter, TaskResult  # noqa: E402, F401
@@ -20,9 +21,18 @@ from shop.celery import app  # noqa: E402, F401
 site = django.test.Client()
 
 
-def row(task_id):
-    """The row of a task as Django sees it."""
-    return TaskResult.objects.filter(task_id=task_id).values().get()
+def rows(*task_ids):
+    """The rows of tasks as Django sees them."""
+    return list(TaskResult.objects.filter(task_id__in=task_ids).values())
+
+
+def store_plain(task_id, result, state):
+    """Stores a result as a worker does where result_extended is off."""
+    app.conf.result_extended = False
+    try:
+        app.backend.store_result(task_id, result, state, request=Context(id=task_id, children=[]))
+    finally:
+        app.conf.result_extended = True
 
 
 def answer(line):

@@ -21,8 +21,13 @@ def fail(message="boom"):
 @shared_task(name="py.retrying", bind=True, max_retries=3)
 def retrying(self, times):
     if self.request.retries < times:
-        raise self.retry(countdown=0, exc=KeyError("not yet"))
+        raise self.retry(countdown=0, exc=ValueError("not yet"))
     return self.request.retries
+
+
+@shared_task(name="py.give_up", bind=True, max_retries=3)
+def give_up(self):
+    raise self.retry(countdown=3600, exc=ValueError("not yet"))
 
 
 @shared_task(name="py.spread", bind=True)

@@ -10,6 +10,7 @@ import type {
   StoreOptions,
   Unsubscribe,
 } from '../../results/backend.ts'
+import { deadline } from '../../runtime/retry.ts'
 import { retryPolicy, type BackendDeps } from '../deps.ts'
 import { pendingMeta } from '../key-value.ts'
 import { Poller, type FailedLook } from '../poller.ts'
@@ -20,6 +21,9 @@ import { DjangoDatabase } from './database.ts'
 import { DjangoGroups } from './groups.ts'
 import { GROUPS, TASKS } from './tables.ts'
 import { TaskResults } from './task-results.ts'
+
+/** Seconds that `close` waits for what is being stored. */
+const CLOSE_TIMEOUT = 5
 
 /** @see django-celery-results 2.6, backends/database.py, `DatabaseBackend` */
 export class DjangoBackend implements ResultBackend {
@@ -63,6 +67,7 @@ export class DjangoBackend implements ResultBackend {
 
   async close(): Promise<void> {
     this.#poller.close()
+    await deadline(this.#tasks.flush(), CLOSE_TIMEOUT, () => new Error('late')).catch(() => {})
     await this.#database.close()
   }
 

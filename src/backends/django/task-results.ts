@@ -47,6 +47,8 @@ export interface TaskResultsOptions {
 
 export class TaskResults {
   readonly #options: TaskResultsOptions
+  /** What is being stored of a task, so that its states are stored in their order. */
+  readonly #storing = new Map<string, Promise<void>>()
 
   constructor(options: TaskResultsOptions) {
     this.#options = options
@@ -55,7 +57,22 @@ export class TaskResults {
   async store(meta: ResultMeta, options: StoreOptions = {}): Promise<void> {
     const { database } = this.#options
     const row = this.row(meta, options, await database.columns())
-    await database.retry('cannot store a result', (db) => upsert(db, database.dialect, row))
+    const { taskId } = meta
+    const before = this.#storing.get(taskId) ?? Promise.resolve()
+    const stored = before
+      .catch(() => {})
+      .then(() =>
+        database.retry('cannot store a result', (db) => upsert(db, database.dialect, row)),
+      )
+    this.#storing.set(taskId, stored)
+    await stored.finally(() => {
+      if (this.#storing.get(taskId) === stored) this.#storing.delete(taskId)
+    })
+  }
+
+  /** Waits for what is being stored. */
+  async flush(): Promise<void> {
+    await Promise.allSettled(this.#storing.values())
   }
 
   /** In the order that they are read in; tasks that nobody stored are missing. */
