@@ -1,7 +1,7 @@
 /** Many calls of one task, so many to a message: Python's `task.chunks(it, n)`. */
 
 import { signature as makeSignature, type SignatureDict } from '../../protocol/signature.ts'
-import { groupOf } from '../canvas/primitives.ts'
+import { chunksOf } from '../canvas/chunks.ts'
 import { ImproperlyConfigured } from '../errors.ts'
 import type { GroupResult } from '../results/group-result.ts'
 import type { ApplyOptions } from './eager.ts'
@@ -31,7 +31,7 @@ export class Chunks<R> extends Signature<readonly unknown[], R[][], GroupResult<
     }
     const it = [...items]
     super(host, makeSignature('celery.chunks', [], { task, it, n: size }, { immutable: true }))
-    const group = new Signature(host, groupOf(starmaps(task, it, size)))
+    const group = new Signature(host, chunksOf(task, it, size))
     this.#group = group as unknown as Group<readonly unknown[], R[][]>
   }
 
@@ -53,17 +53,4 @@ export class Chunks<R> extends Signature<readonly unknown[], R[][], GroupResult<
   ): Promise<Applied<R[][], GroupResult<R[][]>>> {
     return this.#group.apply([], options)
   }
-}
-
-function starmaps(
-  task: SignatureDict,
-  items: readonly unknown[],
-  size: number,
-): readonly SignatureDict[] {
-  const parts: SignatureDict[] = []
-  for (let from = 0; from < items.length; from += size) {
-    const it = items.slice(from, from + size)
-    parts.push(makeSignature('celery.starmap', [], { task, it }, { immutable: true }))
-  }
-  return parts
 }

@@ -39,11 +39,6 @@ export const EXCUSES: readonly Excuse[] = [
     see: without(['task_id', 'link', 'link_error', 'stamped_headers', 'on', 'who', 'reply_to']),
   },
   {
-    why: 'chunks are sent as the group that they are: see chunksOf',
-    kinds: ['all'],
-    holds: ({ signature }) => signature.task === 'celery.chunks',
-  },
-  {
     why: 'the callbacks of a chain go where they go when it is spliced, to the first of a last group, to the body of a last chord: Celery leaves them in the options of both, where a chord refuses them as it is sent',
     kinds: ['calls'],
     holds: named(/with links$|linked, then visited$|^callbacks on a chain/),

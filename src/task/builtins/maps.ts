@@ -1,11 +1,7 @@
 /** A task for each item of a list: one by one in one run, or in chunks of their own. */
 
-import {
-  readSignature,
-  signature as makeSignature,
-  type SignatureDict,
-} from '../../../protocol/signature.ts'
-import { groupOf } from '../../canvas/primitives.ts'
+import { readSignature, type SignatureDict } from '../../../protocol/signature.ts'
+import { chunksOf } from '../../canvas/chunks.ts'
 import { NotRegistered } from '../../errors.ts'
 import { startSignature } from '../dispatch.ts'
 import { callTask } from '../eager.ts'
@@ -26,10 +22,7 @@ export const MAPS = {
     if (!Number.isInteger(n) || (n as number) < 1) {
       throw new TypeError(`${run.name} needs a whole number above 0 in its argument 'n'`)
     }
-    const starmaps = chunked(items, n as number).map((it) =>
-      makeSignature('celery.starmap', [], { task, it }, { immutable: true }),
-    )
-    return startSignature(run.host, groupOf(starmaps))
+    return startSignature(run.host, chunksOf(task, items, n as number))
   },
 } as const
 
@@ -49,9 +42,4 @@ async function forEach(
 function mapped(run: Run): { readonly task: SignatureDict; readonly items: readonly unknown[] } {
   const { task, it } = argumentsOf(run, ['task', 'it'])
   return { task: readSignature(task, 'task'), items: listOfAny(run, 'it', it) }
-}
-
-function chunked<T>(items: readonly T[], size: number): readonly T[][] {
-  const count = Math.ceil(items.length / size)
-  return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size))
 }
