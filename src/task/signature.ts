@@ -3,7 +3,8 @@
 import type { WireOptions } from '../../protocol/call-options.ts'
 import type { SignatureDict } from '../../protocol/signature.ts'
 import { listOf, merge } from '../canvas/call.ts'
-import { withCallbacks, withErrbacks, withPart } from '../canvas/links.ts'
+import { withImmutable } from '../canvas/immutable.ts'
+import { withCallbacks, withErrbacks } from '../canvas/links.ts'
 import { pipe } from '../canvas/pipe.ts'
 import { freeze } from '../canvas/planner.ts'
 import { bodyOf, endsOf, headerOf, tasksOf } from '../canvas/primitives.ts'
@@ -256,16 +257,6 @@ export class Signature<
 function partsOf(dict: SignatureDict): readonly SignatureDict[] {
   if (dict.subtask_type === 'chord') return tasksOf(headerOf(dict))
   return dict.subtask_type === 'chain' || dict.subtask_type === 'group' ? tasksOf(dict) : []
-}
-
-/** @see celery 5.6, canvas.py, `group.set_immutable` and `_chord.set_immutable` */
-function withImmutable(dict: SignatureDict, immutable: boolean): SignatureDict {
-  const parts = partsOf(dict).map((part) => withImmutable(part, immutable))
-  if (dict.subtask_type === 'group') return withPart(dict, 'tasks', parts)
-  if (dict.subtask_type !== 'chord') return { ...dict, immutable }
-  const { header } = dict.kwargs
-  const changed = Array.isArray(header) ? parts : withPart(headerOf(dict), 'tasks', parts)
-  return withPart(dict, 'header', changed)
 }
 
 function isEmpty(object: object): boolean {
