@@ -104,6 +104,7 @@ AsyncResult('a', parent=AsyncResult('p', app=app), app=app)
 GroupResult('g', [AsyncResult('a', app=app), AsyncResult('b', app=app)])
 GroupResult('g', [GroupResult('i', [AsyncResult('a', app=app)])])
 EagerResult('e', 5, 'SUCCESS')
+app.GroupResult('g', [app.AsyncResult('a', parent=app.AsyncResult('p'))])
 '''
 
 

@@ -139,6 +139,8 @@ const CONSTRUCTORS: ReadonlyMap<string, Construct> = new Map<string, Construct>(
     'celery.result.GroupResult',
     ([id, members = [], parent = null]) => readResult(id, parent, members),
   ],
+  // those that the app has made
+  ['celery.app.base._unpickle_appattr', readOfApp],
   // an AsyncResult holds its backend, with the URL and its password in it
   ['celery.backends.base.unpickle_backend', () => null],
   ['celery.utils.serialization.UnpickleableExceptionWrapper', readWrapper],
@@ -265,6 +267,12 @@ function readResult(id: unknown, parent: unknown, members: unknown): unknown {
   if (typeof id !== 'string') return undefined
   if (members !== null && !Array.isArray(members)) return undefined
   return new PickledResult(id, parent, members)
+}
+
+/** @see celery 5.6, app/base.py, `subclass_with_self` */
+function readOfApp([name, args]: Args): unknown {
+  if (typeof name !== 'string' || !Array.isArray(args)) return undefined
+  return construct(new Global('celery.result', name), args)
 }
 
 /** An exception that could not be pickled: its module, its class, the reprs of its arguments. */

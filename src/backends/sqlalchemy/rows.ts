@@ -36,7 +36,7 @@ export class Rows {
       task_id: storable(meta.taskId),
       status: meta.status,
       result: pickleDumps(meta.result ?? null),
-      date_done: meta.dateDone === null ? now() : timestamp(parseIsoformat(meta.dateDone)),
+      date_done: meta.dateDone === null ? null : timestamp(parseIsoformat(meta.dateDone)),
       traceback: meta.traceback === null ? null : storable(meta.traceback),
       ...this.#encodeExtended(meta.extended),
     }

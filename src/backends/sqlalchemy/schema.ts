@@ -75,14 +75,12 @@ const GROUP_COLUMNS: readonly Column[] = [
 ]
 
 const TYPES: Record<SqlDialect, Record<string, string>> = {
-  postgresql: {
-    bytes: 'BYTEA',
-    time: 'TIMESTAMP WITHOUT TIME ZONE',
-    id: 'INTEGER NOT NULL PRIMARY KEY',
-  },
-  mysql: { bytes: 'BLOB', time: 'DATETIME', id: 'INTEGER NOT NULL AUTO_INCREMENT PRIMARY KEY' },
-  sqlite: { bytes: 'BLOB', time: 'DATETIME', id: 'INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT' },
+  postgresql: { bytes: 'BYTEA', time: 'TIMESTAMP WITHOUT TIME ZONE', id: '' },
+  mysql: { bytes: 'BLOB', time: 'DATETIME', id: 'AUTO_INCREMENT' },
+  sqlite: { bytes: 'BLOB', time: 'DATETIME', id: 'AUTOINCREMENT' },
 }
+/** The first release of MariaDB with sequences. @see SQLAlchemy 1.4, dialects/mysql/base.py, `initialize` */
+const MARIADB = /^(?:5\.5\.5-)?(\d+)\.(\d+).*MariaDB/i
 
 /** How often two who make the tables at once may get into each other's way. */
 const MAX_RACES = 10
@@ -91,10 +89,13 @@ export class Schema {
   readonly dialect: SqlDialect
   readonly #task: Place
   readonly #group: Place
+  /** Whether ids come from sequences: on PostgreSQL and on MariaDB, where Python takes them, too. */
+  #sequences: boolean
 
   /** @throws ImproperlyConfigured when a name is none */
   constructor(dialect: SqlDialect, { tableNames, tableSchemas }: DatabaseSettings) {
     this.dialect = dialect
+    this.#sequences = dialect === 'postgresql'
     this.#task = place('task', tableNames['task'] ?? 'celery_taskmeta', tableSchemas['task'])
     this.#group = place('group', tableNames['group'] ?? 'celery_tasksetmeta', tableSchemas['group'])
   }
@@ -114,7 +115,7 @@ export class Schema {
     return sql.ref(`${this.#task.name}.${column}`)
   }
 
-  /** What an insert says of the id: PostgreSQL's has a sequence, and no default. */
+  /** What an insert says of the id, once the tables are there: a column with a sequence has no default. */
   get taskId(): { readonly id?: RawBuilder<number> } {
     return this.#id('task_id_sequence', this.#task)
   }
@@ -130,6 +131,7 @@ export class Schema {
    * @see celery 5.6, backends/database/session.py, `SessionManager.prepare_models`
    */
   async create(db: Kysely<Tables>): Promise<void> {
+    if (this.dialect === 'mysql') this.#sequences = await hasSequences(db)
     for (let races = 0; !(await this.#exists(db)); races += 1) {
       try {
         await this.#createTable(db, this.#task, TASK_COLUMNS, 'task_id_sequence')
@@ -138,6 +140,14 @@ export class Schema {
         if (sqlFault(error) !== 'exists' || races >= MAX_RACES) throw error
       }
     }
+    if (this.#sequences && this.dialect === 'mysql') this.#sequences = await this.#hasNoDefault(db)
+  }
+
+  /** Tables of an older release count by themselves, also on MariaDB. */
+  async #hasNoDefault(db: Kysely<Tables>): Promise<boolean> {
+    const table = sql.table(this.task)
+    const { rows } = await sql<{ Extra: string }>`show columns from ${table} like 'id'`.execute(db)
+    return !/auto_increment/i.test(rows[0]?.Extra ?? '')
   }
 
   async #exists(db: Kysely<Tables>): Promise<boolean> {
@@ -157,13 +167,14 @@ export class Schema {
     columns: readonly Column[],
     sequence: string,
   ): Promise<void> {
-    if (this.dialect === 'postgresql') {
+    if (this.#sequences) {
       const name = sql.table(qualified(sequence, schema))
       await sql`create sequence if not exists ${name} start with 1`.execute(db)
     }
     const [unique] = columns
+    const counter = this.#sequences ? '' : (TYPES[this.dialect]['id'] ?? '')
     const lines = [
-      sql`${sql.ref('id')} ${sql.raw(TYPES[this.dialect]['id'] ?? '')}`,
+      sql`${sql.ref('id')} INTEGER NOT NULL PRIMARY KEY ${sql.raw(counter)}`,
       ...columns.map(({ name, type }) => sql`${sql.ref(name)} ${sql.raw(this.#type(type))}`),
       sql`unique (${sql.ref(unique?.name ?? '')})`,
     ]
@@ -176,13 +187,18 @@ export class Schema {
   }
 
   #id(sequence: string, { schema }: Place): { readonly id?: RawBuilder<number> } {
-    if (this.dialect !== 'postgresql') return {}
-    const quoted = qualified(sequence, schema)
-      .split('.')
-      .map((part) => `"${part}"`)
-      .join('.')
-    return { id: sql<number>`nextval(${sql.lit(quoted)})` }
+    if (!this.#sequences) return {}
+    const name = qualified(sequence, schema)
+    if (this.dialect === 'mysql') return { id: sql<number>`nextval(${sql.table(name)})` }
+    const parts = name.split('.').map((part) => `"${part}"`)
+    return { id: sql<number>`nextval(${sql.lit(parts.join('.'))})` }
   }
+}
+
+async function hasSequences(db: Kysely<Tables>): Promise<boolean> {
+  const { rows } = await sql<{ version: string }>`select version() as version`.execute(db)
+  const [, major, minor] = MARIADB.exec(rows[0]?.version ?? '') ?? []
+  return Number(major) > 10 || (Number(major) === 10 && Number(minor) >= 3)
 }
 
 const NAME = /^[^\0.'"`\\]{1,60}$/

@@ -106,11 +106,11 @@ export class RowWriter {
   #insert(batch: readonly Entry[]): Promise<void> {
     const { schema, retry } = this.#options
     // in one order everywhere, so that two workers do not lock each other out
-    const rows = batch
-      .map(({ row }) => ({ ...row, ...schema.taskId }))
-      .toSorted((a, b) => (a.task_id < b.task_id ? -1 : 1))
+    const rows = batch.map(({ row }) => row).toSorted((a, b) => (a.task_id < b.task_id ? -1 : 1))
     return retry('cannot store a result', async (db) => {
-      const insert = db.insertInto(schema.task).values(rows)
+      const insert = db
+        .insertInto(schema.task)
+        .values(rows.map((row) => ({ ...row, ...schema.taskId })))
       const names = Object.keys(batch[0]?.row ?? {}).filter((name) => name !== 'task_id')
       if (schema.dialect === 'mysql') {
         await insert.onDuplicateKeyUpdate(mysqlChanges(schema, names)).execute()
