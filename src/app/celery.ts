@@ -23,12 +23,13 @@ import type { TaskOptions } from '../task/options.ts'
 import { TaskRegistry } from '../task/registry.ts'
 import type { CallOptions, Sender } from '../task/sender.ts'
 import { signatureMaker, type SignatureMaker } from '../task/signature-of.ts'
-import { createTask, type TaskMaker } from '../task/task.ts'
+import { taskMaker, type TaskMaker } from '../task/task.ts'
 import { createTracer, type Tracer } from '../task/trace.ts'
 import { annotated } from './annotations.ts'
 import { openAppBackend } from './backend.ts'
 import { connectionForRead, connectionForWrite } from './broker.ts'
-import { EagerSender } from './eager.ts'
+import { senderOf } from './eager.ts'
+import { isOfQueues, partOf, type Part } from './in-use.ts'
 import { Publisher } from './publisher.ts'
 import { Queues } from './queues.ts'
 import { remoteTasks, type Remote } from './remote.ts'
@@ -88,8 +89,8 @@ export class Celery implements TaskHost, AsyncDisposable {
     this.#warn(this.#configuration.update(settings, 'change'))
     this.resultSource = resultSourceOf(this)
     this.#publisher = this.#makePublisher()
-    this.sender = this.#makeSender()
-    this.task = this.#makeTaskMaker()
+    this.sender = senderOf(this, () => this.codec, this.#publisher)
+    this.task = taskMaker(this)
     this.signature = signatureMaker(this)
   }
 
@@ -256,23 +257,6 @@ export class Celery implements TaskHost, AsyncDisposable {
     })
   }
 
-  #makeSender(): Sender {
-    const eager = new EagerSender(this, this.conf, () => this.codec)
-    return {
-      send: (name, args, options) =>
-        (this.conf.taskAlwaysEager ? eager : this.#publisher).send(name, args, options),
-    }
-  }
-
-  #makeTaskMaker(): TaskMaker {
-    const make = (name: string, given: unknown, fn?: unknown): unknown => {
-      const options = typeof given === 'function' ? {} : (given as TaskOptions)
-      const run = (typeof given === 'function' ? given : fn) as (...args: never) => unknown
-      return createTask(this, name, options, run)
-    }
-    return make as TaskMaker
-  }
-
   #warn(ignored: readonly string[]): void {
     if (ignored.length === 0) return
     this.log.warning(`these settings have no effect in celeriac: ${ignored.join(', ')}`)
@@ -280,36 +264,26 @@ export class Celery implements TaskHost, AsyncDisposable {
 
   /** What is in use already would not follow the change. */
   #onChange(name: SettingName): void {
-    const inUse = IN_USE.find(([pattern]) => pattern.test(name))?.[1]
+    const inUse = partOf(name)
     if (inUse !== undefined && this.#uses(inUse)) {
       throw new ImproperlyConfigured(
         `setting '${name}' must be set before the ${inUse} is used for the first time`,
       )
     }
-    if (QUEUES.test(name)) this.#queues = undefined
+    if (isOfQueues(name)) this.#queues = undefined
     if (name === 'task_routes') this.#router = undefined
   }
 
-  #uses(part: 'broker' | 'backend' | 'codec' | 'control'): boolean {
-    const parts = {
-      broker: this.#producer,
-      backend: this.#backend,
-      codec: this.#codec,
-      control: this.#control,
-    }
-    return parts[part] !== undefined
+  #uses(part: Part): boolean {
+    const [broker, backend, codec, control] = [
+      this.#producer,
+      this.#backend,
+      this.#codec,
+      this.#control,
+    ]
+    return { broker, backend, codec, control }[part] !== undefined
   }
 }
-
-const IN_USE = [
-  [/^broker_/, 'broker'],
-  [/^(result_|redis_|database_|cache_)/, 'backend'],
-  [/^limits$/, 'codec'],
-  [/^control_/, 'control'],
-] as const
-
-/** The settings that queues are made of. */
-const QUEUES = /^task_(queues|queue_max_priority|default_|create_missing_)/
 
 /** Whether a value is an app, also one of another copy of this package. */
 export function isCelery(value: unknown): value is Celery {

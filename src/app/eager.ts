@@ -4,7 +4,7 @@ import type { Codec } from '../../protocol/codec.ts'
 import type { Settings } from '../conf/settings.ts'
 import { ImproperlyConfigured } from '../errors.ts'
 import type { AsyncResult } from '../results/async-result.ts'
-import { applyTask } from '../task/eager.ts'
+import { applySignature, applyTask } from '../task/eager.ts'
 import type { TaskHost } from '../task/host.ts'
 import type { CallOptions, Sender } from '../task/sender.ts'
 import { checkCall } from './call.ts'
@@ -14,7 +14,7 @@ import { checkCall } from './call.ts'
  *
  * @see celery 5.6, app/task.py, `Task.apply_async`
  */
-export class EagerSender implements Sender {
+class EagerSender implements Sender {
   readonly #host: TaskHost
   readonly #conf: Settings
   readonly #codec: () => Codec
@@ -48,5 +48,20 @@ export class EagerSender implements Sender {
       )
     }
     return [back[0], back[1] as Readonly<Record<string, unknown>>]
+  }
+}
+
+/** Sends, or runs here and now while `taskAlwaysEager` is set. */
+export function senderOf(
+  app: TaskHost & { readonly conf: Settings },
+  codec: () => Codec,
+  publisher: Sender,
+): Sender {
+  const eager = new EagerSender(app, app.conf, codec)
+  return {
+    send: (name, args, options) =>
+      (app.conf.taskAlwaysEager ? eager : publisher).send(name, args, options),
+    apply: (canvas, args, options) =>
+      app.conf.taskAlwaysEager ? applySignature(app, canvas, args, options) : undefined,
   }
 }

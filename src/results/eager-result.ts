@@ -9,13 +9,15 @@ import { Feed } from './feed.ts'
 import type { GetOptions, UpdatesOptions } from './options.ts'
 import { raised } from './remote-error.ts'
 import type { ResultSource } from './source.ts'
-import { type TaskHandle } from './tree.ts'
+import type { ResultNode, TaskHandle } from './tree.ts'
 
 export interface EagerOutcome {
   readonly state: TaskState
   /** What it returned; what it raised, in the exception states. */
   readonly result: unknown
   readonly traceback?: string | null
+  /** What ran before it in its chain. */
+  readonly parent?: ResultNode | undefined
 }
 
 /**
@@ -28,7 +30,7 @@ export class EagerResult<R = unknown> extends AsyncResult<R> {
   #meta: ResultMeta
 
   constructor(id: string, outcome: EagerOutcome) {
-    super(id, NO_SOURCE)
+    super(id, NO_SOURCE, { parent: outcome.parent })
     this.#meta = {
       taskId: id,
       status: outcome.state,

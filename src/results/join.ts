@@ -81,12 +81,13 @@ function feed<T>(
 async function wait(joining: Joining, options: GetOptions, hooks: Hooks): Promise<void> {
   const { timeout, signal, onMessage, propagate = true, followParents = true } = options
   const pending = new Pending(joining.members)
+  const isOver = pending.tasks.every(({ known }) => known !== undefined)
   for (const index of pending.empty) hooks.onMember?.({ index, value: pending.valueOf(index) })
   await waitFor(pending.tasks, {
     timeout,
     signal,
     onMessage,
-    parents: propagate && followParents ? parentsOf(joining) : undefined,
+    parents: propagate && followParents && !isOver ? parentsOf(joining) : undefined,
     onReady: (meta, task) => {
       hooks.onTask?.(meta)
       if (propagate && PROPAGATE_STATES.has(meta.status)) throw raised(meta.result)

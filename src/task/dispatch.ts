@@ -9,6 +9,7 @@ import { plan } from '../canvas/planner.ts'
 import { NotSupported } from '../errors.ts'
 import type { AsyncResult } from '../results/async-result.ts'
 import type { ChordStore } from '../results/backend.ts'
+import type { ResultNode } from '../results/tree.ts'
 import { currentTask, inherit, noteChild } from './current.ts'
 import type { TaskHost } from './host.ts'
 import { newId } from './id.ts'
@@ -53,9 +54,25 @@ export async function sendSignature<Res = AsyncResult>(
   given: Partial<Given> = {},
   signal?: AbortSignal,
 ): Promise<Res> {
+  const applied = applyInstead(host, signature, given, signal)
+  if (applied !== undefined) return (await applied) as Res
   const planned = planFor(host, signature, given)
   const sent = await sendPlan(host, planned, signal)
   return resultOf(host, planned.result, sent) as Res
+}
+
+/** A canvas is run here and now as the whole that it is. @see celery 5.6, canvas.py, `task_always_eager` */
+function applyInstead(
+  host: TaskHost,
+  signature: SignatureDict,
+  { args = [], kwargs = {}, options = {} }: Partial<Given>,
+  signal?: AbortSignal,
+): Promise<ResultNode> | undefined {
+  if (signature.subtask_type === null || host.sender.apply === undefined) return undefined
+  const given = fromWireOptions(options) as CallOptions
+  const local = signal === undefined ? {} : { signal }
+  const keywords = Object.keys(kwargs).length === 0 ? {} : { kwargs }
+  return host.sender.apply(signature, args, { ...given, ...keywords, ...local })
 }
 
 /** The same; gives the tuple of the result, as a task returns it. */
@@ -64,6 +81,8 @@ export async function startSignature(
   signature: SignatureDict,
   given: Partial<Given> = {},
 ): Promise<ResultTuple> {
+  const applied = applyInstead(host, signature, given)
+  if (applied !== undefined) return (await applied).asTuple()
   const planned = planFor(host, signature, given)
   await sendPlan(host, planned)
   return tupleOf(planned.result)

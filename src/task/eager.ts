@@ -4,14 +4,17 @@ import { unchain } from '../canvas/chain.ts'
 import { merge } from '../canvas/call.ts'
 import { fromWireOptions } from '../../protocol/call-options.ts'
 import type { SignatureDict } from '../../protocol/signature.ts'
-import { bodyOf, headerOf, tasksOf } from '../canvas/primitives.ts'
-import { SUCCESS } from '../../protocol/states.ts'
+import { withCallbacks, withErrbacks } from '../canvas/links.ts'
+import { bodyOf, headerOf, tasksOf, unrolled } from '../canvas/primitives.ts'
 import { ImproperlyConfigured, NotRegistered, Retry } from '../errors.ts'
 import { EagerResult } from '../results/eager-result.ts'
+import { GroupResult } from '../results/group-result.ts'
+import type { ResultNode } from '../results/tree.ts'
 import { sourceOf } from '../runtime/cancellation.ts'
 import { secondsOf } from '../runtime/duration.ts'
 import { callFunction } from './body.ts'
 import { currentTask } from './current.ts'
+import { environmentOf } from './dispatch.ts'
 import type { TaskHost } from './host.ts'
 import { newId } from './id.ts'
 import { localRequest, neverAborted } from './local-request.ts'
@@ -50,30 +53,32 @@ export async function applyTask<R>(
   name: string,
   args: readonly unknown[],
   options: ApplyOptions = {},
+  parent?: ResultNode,
 ): Promise<EagerResult<R>> {
   if (!host.tasks.has(name)) throw new NotRegistered(name)
   const request = eagerRequest(name, args, options)
   const traced = await trace(host, HERE, request, sourceOf(options.signal ?? neverAborted()))
+  const { throw: propagates = host.conf.taskEagerPropagates, signal } = options
+  const kept = { throw: propagates, ...(signal === undefined ? {} : { signal }) }
   const intent = traced.retval instanceof Retry ? intentOf(traced.retval) : undefined
   if (intent !== undefined) {
-    const { throw: propagates, signal } = options
-    const kept = { ...intent.options, ...(propagates === undefined ? {} : { throw: propagates }) }
-    return applyTask(host, name, intent.args, signal === undefined ? kept : { ...kept, signal })
+    return applyTask(host, name, intent.args, { ...intent.options, ...kept }, parent)
   }
   const replacement = replacementOf(traced.retval)
-  if (replacement !== undefined) return applySignature(host, replacement, [], options)
-  return eagerResult<R>(request.id, traced, options.throw ?? host.conf.taskEagerPropagates)
+  if (replacement === undefined) return eagerResult<R>(request.id, traced, propagates, parent)
+  return (await applySignature(host, replacement, [], kept, parent)) as EagerResult<R>
 }
 
 function eagerResult<R>(
   id: string,
   { outcome, retval }: Traced,
   propagates: boolean,
+  parent: ResultNode | undefined,
 ): EagerResult<R> {
   if (outcome.state === 'INTERNAL_ERROR') throw retval
   if (outcome.state === 'FAILURE' && propagates) throw retval
   const traceback = 'traceback' in outcome ? outcome.traceback : null
-  return new EagerResult<R>(id, { state: outcome.state, result: retval, traceback })
+  return new EagerResult<R>(id, { state: outcome.state, result: retval, traceback, parent })
 }
 
 function eagerRequest(task: string, args: readonly unknown[], options: ApplyOptions): TaskRequest {
@@ -93,6 +98,8 @@ function eagerRequest(task: string, args: readonly unknown[], options: ApplyOpti
     retries: options.retries ?? 0,
     isEager: true,
     ignoreResult: options.ignoreResult ?? null,
+    group: options.groupId ?? null,
+    groupIndex: options.groupIndex ?? null,
     replacedTaskNesting: options.replacedTaskNesting ?? 0,
     timeLimit: secondsOf(options.timeLimit) ?? null,
     softTimeLimit: secondsOf(options.softTimeLimit) ?? null,
@@ -112,64 +119,95 @@ function listOrNull<T>(list: readonly T[]): readonly T[] | null {
 
 /**
  * Runs a signature here and now: of a chain each task with the result of the one before, of a group one
- * after another, whose results are those of a chord's header. What a task throws rejects, where another
- * was to follow it.
+ * after another. What a task throws rejects, where another was to follow it.
  *
  * @see celery 5.6, canvas.py, `_chain.apply`, `group.apply` and `_chord.apply`
  */
-export async function applySignature<R>(
+export async function applySignature(
   host: TaskHost,
   signature: SignatureDict,
   args: readonly unknown[],
   options: ApplyOptions = {},
-): Promise<EagerResult<R>> {
+  parent?: ResultNode,
+): Promise<ResultNode> {
+  const { link, linkError, kwargs, taskId, ...rest } = options
+  const guarded = withErrbacks(signature, dictsOf(linkError), environmentOf(host))
+  const steps = unchain(withCallbacks(guarded, dictsOf(link))).map(unrolled)
   let given = args
-  let result: EagerResult<R> | undefined
-  for (const step of unchain(signature)) {
-    result = await applyStep<R>(host, step, given, result === undefined ? options : shared(options))
-    given = [await result.get()]
+  let result = parent
+  for (const [index, step] of steps.entries()) {
+    const own = {
+      ...rest,
+      ...(index === 0 && kwargs !== undefined ? { kwargs } : {}),
+      ...(index === steps.length - 1 && taskId !== undefined ? { taskId } : {}),
+    }
+    result = await applyStep(host, step, given, own, result)
+    if (index < steps.length - 1) given = [await result.get()]
   }
-  if (result === undefined) throw new ImproperlyConfigured('a chain without tasks cannot be run')
-  return result
+  if (result !== undefined && steps.length > 0) return result
+  throw new ImproperlyConfigured('a chain without tasks cannot be run')
 }
 
-async function applyStep<R>(
+function applyStep(
   host: TaskHost,
   step: SignatureDict,
   args: readonly unknown[],
   options: ApplyOptions,
-): Promise<EagerResult<R>> {
-  if (step.subtask_type === 'group') {
-    const values = await applyMembers(host, step, [...args, ...step.args], options)
-    return new EagerResult<R>(newId(), { state: SUCCESS, result: values })
-  }
-  if (step.subtask_type === 'chord') {
-    const values = await applyMembers(host, headerOf(step), [...args, ...step.args], options)
-    return await applySignature<R>(host, bodyOf(step), [values], options)
-  }
+  parent: ResultNode | undefined,
+): Promise<ResultNode> {
+  if (step.subtask_type === 'chain') return applySignature(host, step, args, options, parent)
+  if (step.subtask_type === 'group') return applyGroup(host, step, args, options, parent)
+  if (step.subtask_type === 'chord') return applyChord(host, step, args, options, parent)
   const { kwargs = {}, ...rest } = options
   const complete = merge(step, { args, kwargs, options: {} })
   const own = fromWireOptions(complete.options) as CallOptions
   const all = { ...own, ...rest, kwargs: complete.kwargs }
-  return await applyTask<R>(host, step.task, complete.args, all)
+  return applyTask(host, step.task, complete.args, all, parent)
 }
 
-async function applyMembers(
+/** The results that failed stand in the group: only who asks for them gets the error. */
+async function applyGroup(
   host: TaskHost,
   group: SignatureDict,
   args: readonly unknown[],
-  options: ApplyOptions,
-): Promise<readonly unknown[]> {
-  const values: unknown[] = []
-  for (const member of tasksOf(group)) {
-    values.push(await (await applySignature(host, member, args, shared(options))).get())
+  { taskId, ...options }: ApplyOptions,
+  parent: ResultNode | undefined,
+): Promise<GroupResult> {
+  const { task_id: own, ...groups } = group.options
+  const id = taskId ?? (typeof own === 'string' ? own : newId())
+  const shared = { ...(fromWireOptions(groups) as CallOptions), ...options, groupId: id }
+  const members = group.immutable ? group.args : [...args, ...group.args]
+  const results: ResultNode[] = []
+  for (const [groupIndex, task] of tasksOf(group).flatMap(ungrouped).entries()) {
+    const result = await applySignature(host, task, members, { ...shared, groupIndex })
+    results.push(result)
   }
-  return values
+  const [only] = results
+  if (results.length === 1 && only instanceof GroupResult) return only
+  return new GroupResult(id, results, { parent })
 }
 
-/** Arguments by name are the first task's, and the id is one task's alone. */
-function shared({ kwargs: _kwargs, taskId: _id, ...rest }: ApplyOptions): ApplyOptions {
-  return rest
+/** Groups in a group are part of it. */
+function ungrouped(task: SignatureDict): readonly SignatureDict[] {
+  return task.subtask_type === 'group' ? tasksOf(task).flatMap(ungrouped) : [task]
+}
+
+/** The body has the header for its parent, as when it is sent. */
+async function applyChord(
+  host: TaskHost,
+  chord: SignatureDict,
+  args: readonly unknown[],
+  { taskId, kwargs, ...options }: ApplyOptions,
+  parent: ResultNode | undefined,
+): Promise<ResultNode> {
+  const { link, link_error: linkError } = chord.options
+  const given = chord.immutable ? chord.args : [...args, ...chord.args]
+  const keywords = kwargs === undefined ? options : { ...options, kwargs }
+  const header = await applyGroup(host, headerOf(chord), given, keywords, parent)
+  const guarded = withErrbacks(bodyOf(chord), linkError, environmentOf(host))
+  const body = withCallbacks(guarded, link)
+  const own = taskId === undefined ? options : { ...options, taskId }
+  return await applySignature(host, body, [await header.get()], own, header)
 }
 
 /** Calls a task as a function: Python's `__call__`. No message, no state, no retry. */

@@ -2,6 +2,7 @@
 
 import type { SignatureDict } from '../../protocol/signature.ts'
 import type { AsyncResult } from '../results/async-result.ts'
+import type { ResultNode } from '../results/tree.ts'
 import type { Seconds } from '../runtime/duration.ts'
 
 export type { Seconds } from '../runtime/duration.ts'
@@ -80,4 +81,10 @@ export interface CallOptions {
 /** Sends one call by the task's name; resolves when the broker has it. */
 export interface Sender {
   send<R>(task: string, args: readonly unknown[], options: CallOptions): Promise<AsyncResult<R>>
+  /** Runs a canvas here and now, where nothing is sent: undefined where it is. */
+  apply?(
+    canvas: SignatureDict,
+    args: readonly unknown[],
+    options: CallOptions,
+  ): Promise<ResultNode> | undefined
 }

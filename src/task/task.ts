@@ -209,3 +209,13 @@ export function createTask<A extends readonly unknown[], R>(
   host.tasks.register(task)
   return task
 }
+
+/** `app.task` of an app. */
+export function taskMaker(host: TaskHost): TaskMaker {
+  const make = (name: string, given: unknown, fn?: unknown): unknown => {
+    const options = typeof given === 'function' ? {} : (given as TaskOptions)
+    const run = (typeof given === 'function' ? given : fn) as UserFunction
+    return createTask(host, name, options, run)
+  }
+  return make as TaskMaker
+}
