@@ -25,6 +25,18 @@ const PYTHON = [
   ['/usr/lib/python3/dist-packages/brotli.py', 'python3-brotli', 'CELERIAC_TEST_PYTHON'],
 ]
 
+/** What makes Django's tables, in the unit tests too, and what it reaches their databases by. */
+const DJANGO = [
+  ['/usr/lib/python3/dist-packages/django', 'python3-django', 'CELERIAC_TEST_PYTHON'],
+  [
+    '/usr/lib/python3/dist-packages/django_celery_results',
+    'python3-django-celery-results',
+    'CELERIAC_TEST_PYTHON',
+  ],
+  ['/usr/lib/python3/dist-packages/psycopg2', 'python3-psycopg2', 'CELERIAC_TEST_PYTHON'],
+  ['/usr/lib/python3/dist-packages/pymysql', 'python3-pymysql', 'CELERIAC_TEST_PYTHON'],
+]
+
 /** What makes the certificates of the tests. */
 const OPENSSL = ['openssl', 'openssl']
 
@@ -64,7 +76,7 @@ export function installPackages() {
 export function installServices({ python = true } = {}) {
   const contained = process.env.CELERIAC_TEST_CONTAINERS === '1'
   const debian = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')
-  let missing = [...SERVERS, ...(python ? PYTHON : []), OPENSSL].filter(isMissing)
+  let missing = [...SERVERS, ...(python ? PYTHON : []), ...DJANGO, OPENSSL].filter(isMissing)
   const others = !debian && missing.some((row) => SERVERS.includes(row))
   if ((contained || others) && pullImages()) {
     missing = missing.filter((row) => !SERVERS.includes(row))
