@@ -14,6 +14,7 @@ const STEP_LIMIT_MS = 600_000
 const SERVERS = [
   ['/usr/bin/redis-server', 'redis-server', 'CELERIAC_TEST_REDIS_URL'],
   ['/usr/lib/rabbitmq/bin/rabbitmq-server', 'rabbitmq-server', 'CELERIAC_TEST_AMQP_URL'],
+  ['/usr/bin/memcached', 'memcached', 'CELERIAC_TEST_MEMCACHED_URL'],
 ]
 
 /** Python's Celery, as the interop cases need it. */
@@ -23,6 +24,8 @@ const PYTHON = [
   ['/usr/lib/python3/dist-packages/msgpack', 'python3-msgpack', 'CELERIAC_TEST_PYTHON'],
   ['/usr/lib/python3/dist-packages/yaml', 'python3-yaml', 'CELERIAC_TEST_PYTHON'],
   ['/usr/lib/python3/dist-packages/brotli.py', 'python3-brotli', 'CELERIAC_TEST_PYTHON'],
+  ['/usr/lib/python3/dist-packages/pylibmc', 'python3-pylibmc', 'CELERIAC_TEST_PYTHON'],
+  ['/usr/lib/python3/dist-packages/memcache.py', 'python3-memcache', 'CELERIAC_TEST_PYTHON'],
 ]
 
 /** What makes Django's tables, in the unit tests too, and what it reaches their databases by. */

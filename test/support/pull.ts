@@ -1,12 +1,13 @@
 /** Fetches the images of the servers that run in containers; fails where a server cannot be had. */
 
 import { pullImage } from './container.ts'
+import { MEMCACHED } from './memcached.ts'
 import { RABBITMQ } from './rabbitmq.ts'
 import { REDIS } from './redis.ts'
 import { sourceOf } from './server.ts'
 
 try {
-  for (const program of [REDIS, RABBITMQ]) {
+  for (const program of [REDIS, RABBITMQ, MEMCACHED]) {
     if ((await sourceOf(program)) === 'container') await pullImage(program.image)
   }
 } catch (error) {
