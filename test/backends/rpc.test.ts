@@ -14,6 +14,7 @@ import { Producer } from '../../src/messaging/producer.ts'
 import { SILENT } from '../../src/runtime/log.ts'
 import { openTransport } from '../../src/transports/open.ts'
 import { AsyncResult } from '../../src/results/async-result.ts'
+import { ResultSet } from '../../src/results/result-set.ts'
 import { backendContract } from '../contracts/backend.ts'
 import { backendDeps, meta } from '../support/backend.ts'
 import { amqpUrl, redisUrl, startRabbitmq } from '../support/services.ts'
@@ -136,6 +137,27 @@ describe('the rpc backend', () => {
     expect(await within(5, fine)).to.equal(1)
     await close()
   })
+
+  it('has one consumer for ten thousand who wait, and leaves nothing behind', async () => {
+    const oid = randomUUID()
+    const { backend, connection, close } = openRpc(await amqpUrl(), oid)
+    const ids = Array.from({ length: 10_000 }, () => randomUUID())
+    const results = ids.map((id) => new AsyncResult<number>(id, { backend }))
+    const answer = new ResultSet<number[]>(results).get()
+    await backend.onTaskCall()
+    await Promise.all(ids.map((id, n) => backend.store(meta(id, 'SUCCESS', n), { replyTo: oid })))
+    expect(await within(60, answer)).to.deep.equal(ids.map((_, n) => n))
+    const channel = await connection.channel()
+    const declared = await channel.declareQueue({
+      name: oid,
+      bindings: [],
+      durable: false,
+      autoDelete: true,
+      arguments: { 'x-expires': 86_400_000 },
+    })
+    expect(declared).to.include({ messageCount: 0, consumerCount: 1 })
+    await close()
+  }).timeout(90_000)
 
   it('declares its queue again after the broker was away, and hears what comes then', async () => {
     const server = await startRabbitmq()

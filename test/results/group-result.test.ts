@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { inspect } from 'node:util'
 import { expect } from 'chai'
+import { Celery } from '../../src/app/celery.ts'
 import { MemoryBackend } from '../../src/backends/memory.ts'
 import { RedisBackend } from '../../src/backends/redis.ts'
 import { NotSupported } from '../../src/errors.ts'
@@ -13,6 +14,7 @@ import { ResultSet } from '../../src/results/result-set.ts'
 import { resultsContract } from '../contracts/results.ts'
 import { backendDeps } from '../support/backend.ts'
 import { redisUrl } from '../support/services.ts'
+import { Harness } from '../worker/harness.ts'
 
 describe('a group of results in memory', () => {
   resultsContract(async () => new MemoryBackend(`memory://${randomUUID()}`, backendDeps()))
@@ -74,6 +76,33 @@ describe('a group of results', () => {
     expect(await group.maybeThrow().catch((reason: unknown) => reason)).to.equal(error)
     expect([await group.ready(), await group.failed()]).to.deep.equal([true, true])
     await group.forget()
+  })
+
+  it('is restored, and read from its tuple, by the app', async () => {
+    const app = new Celery('groups', { resultBackend: 'memory://group-app' }, { env: {} })
+    const first = app.asyncResult<number>('first')
+    const group = new GroupResult<number[]>('g', [first, app.asyncResult<number>('second')])
+    await group.save()
+    expect((await app.groupResult<number[]>('g'))?.equals(group)).to.equal(true)
+    expect((await GroupResult.restore('g', app))?.asTuple()).to.deep.equal(group.asTuple())
+    expect(await app.groupResult('unknown')).to.equal(undefined)
+    const read = app.resultFromTuple(group.asTuple())
+    expect(read).to.be.instanceOf(GroupResult)
+    expect(group.equals(read)).to.equal(true)
+    await app.close()
+  })
+
+  it('is stored as its tuple when a task returns it', async () => {
+    const harness = new Harness()
+    const app = harness.app
+    const members = [app.asyncResult('one'), app.asyncResult('two')]
+    const give = app.task('give', () => new GroupResult('g', members))
+    await harness.started()
+    const result = await give.delay()
+    const stored = await (result as AsyncResult).get({ timeout: 10 })
+    expect(stored).to.deep.equal(new GroupResult('g', members).asTuple())
+    expect(app.resultFromTuple(stored)).to.be.instanceOf(GroupResult)
+    await harness.close()
   })
 
   it('needs an id, and an app to be kept', async () => {
