@@ -378,8 +378,8 @@ app.task(name('add_to_all'), { bind: true }, (self, nums: unknown[], val: unknow
 
 /** What a chain of two is linked to: with a message of its own, or with what it is given. */
 function echo(message: unknown, key: unknown): Sig {
-  const given = message === undefined || message === null
-  const echoing = given ? s('redis_echo') : si('redis_echo', message)
+  const isSilent = message === undefined || message === null
+  const echoing = isSilent ? s('redis_echo') : si('redis_echo', message)
   return typeof key === 'string' ? withKwargs(echoing, { redis_key: key }) : echoing
 }
 
@@ -474,12 +474,12 @@ function rebuild(signature: Sig): void {
   if (body !== undefined) rebuild(body as Sig)
 }
 
-// what came with a task that bears stamps, in the list of its workflow
+// what came with a task, for the list that one of its stamps names
 
 taskReceived.connect(async ({ request }) => {
   const { task, retries, stamps, stampedHeaders, embed } = request
-  if (stampedHeaders === null || stampedHeaders.length === 0) return
+  if (typeof stamps['trace'] !== 'string') return
   const { callbacks, errbacks } = embed
   const seen = { task, retries, stampedHeaders, stamps, callbacks, errbacks }
-  await redis().rpush(`received:${request.rootId}`, JSON.stringify(seen))
+  await redis().rpush(stamps['trace'], JSON.stringify(seen))
 })
