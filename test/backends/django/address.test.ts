@@ -1,8 +1,8 @@
 /** Whether the URL of the result backend, or DATABASE_URL, tells where Django's database is. */
 
 import { expect } from 'chai'
-import { djangoDatabaseUrl } from '../../src/backends/django/address.ts'
-import { ImproperlyConfigured } from '../../src/errors.ts'
+import { djangoDatabaseUrl } from '../../../src/backends/django/address.ts'
+import { ImproperlyConfigured } from '../../../src/errors.ts'
 
 describe('the address of a Django database', () => {
   it('stands behind the plus', () => {
