@@ -1,6 +1,7 @@
 /** Signatures and options of calls as they stand on the wire. */
 
 import { toWireOptions } from '../../protocol/call-options.ts'
+import { isoformat } from '../../protocol/python/datetime.ts'
 import { readSignature, type SignatureDict } from '../../protocol/signature.ts'
 import { dateOf, secondsOf } from '../runtime/duration.ts'
 import type { CallOptions, SignatureLike } from './sender.ts'
@@ -19,7 +20,8 @@ export function dictsOf(
 
 /**
  * Options of a call as they stand in a signature, for Python to read: signatures among them become
- * plain data, durations seconds, points in time dates.
+ * plain data, durations seconds, points in time dates. An eta becomes text, which workers of Celery 5.2
+ * can read as well: kombu knows dates in JSON from 5.3 on.
  */
 export function wireOf(options: CallOptions): Record<string, unknown> {
   const { kwargs: _kwargs, signal: _signal, ...rest } = options
@@ -30,7 +32,9 @@ export function wireOf(options: CallOptions): Record<string, unknown> {
 function wireValue(name: string, value: unknown): unknown {
   if (value === undefined) return undefined
   if (LINKS.has(name)) return dictsOf(value as SignatureLike)
-  return TIMES.has(name) ? (secondsOf(value) ?? dateOf(value) ?? value) : value
+  const date = TIMES.has(name) ? dateOf(value) : undefined
+  if (date !== undefined) return name === 'eta' ? isoformat(date) : date
+  return TIMES.has(name) ? (secondsOf(value) ?? value) : value
 }
 
 const LINKS: ReadonlySet<string> = new Set(['link', 'linkError'])

@@ -82,13 +82,17 @@ describe('a signature', () => {
     expect(copy.options).to.deep.include({ queue: 'b', priority: 5 })
   })
 
-  it('keeps points in time as such, and durations as seconds', () => {
+  it('keeps points in time as such, an eta as text that all of Celery reads, and durations as seconds', () => {
     const at = DateTime.fromISO('2026-11-22T08:00:00Z')
     const sig = add
       .s(1, 2)
       .set({ eta: at, expires: at, timeLimit: { minutes: 1 }, timeout: { minutes: 2 } })
-    const date = new Date('2026-11-22T08:00:00Z')
-    expect(sig.options).to.deep.equal({ eta: date, expires: date, time_limit: 60, timeout: 120 })
+    expect(sig.options).to.deep.equal({
+      eta: '2026-11-22T08:00:00+00:00',
+      expires: new Date('2026-11-22T08:00:00Z'),
+      time_limit: 60,
+      timeout: 120,
+    })
   })
 
   it('is not sent with arguments that do not fit', async () => {
