@@ -15,6 +15,7 @@ export type ErrorCode =
   // the network
   | 'ERR_OPERATIONAL'
   | 'ERR_UNROUTABLE'
+  | 'ERR_PARTIALLY_SENT'
   | 'ERR_LEASE_LOST'
   | 'ERR_TIMEOUT'
   | 'ERR_ABORTED'

@@ -224,6 +224,26 @@ export class WorkerShutdown extends CeleryError {
   }
 }
 
+/**
+ * Of the messages of a canvas some were sent, and one could not be: the cause says why. The tasks that
+ * were sent run; a chord whose header was not sent whole fails, so that nobody waits for its body.
+ */
+export class PartiallySentError extends CeleryError {
+  /** The ids of the tasks that were sent. */
+  readonly sent: readonly string[]
+  /** Those of the others; of one whose confirmation was lost it is not known. */
+  readonly unsent: readonly string[]
+  constructor(sent: readonly string[], unsent: readonly string[], cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    const all = sent.length + unsent.length
+    super('ERR_PARTIALLY_SENT', `only ${sent.length} of ${all} messages were sent: ${why}`, {
+      cause,
+    })
+    this.sent = sent
+    this.unsent = unsent
+  }
+}
+
 /** A part of a chord failed. @see celery.exceptions.ChordError */
 export class ChordError extends CeleryError {
   readonly excModule = 'celery.exceptions'

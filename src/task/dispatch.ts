@@ -15,6 +15,7 @@ import type { TaskHost } from './host.ts'
 import { newId } from './id.ts'
 import type { TaskOptions } from './options.ts'
 import { resultOf, tupleOf } from './result-of.ts'
+import { sendAll } from './send-all.ts'
 import type { CallOptions } from './sender.ts'
 import { dictsOf } from './wire.ts'
 
@@ -97,7 +98,7 @@ async function sendPlan(
   if (planned.chords !== undefined) await openChords(host, planned.chords)
   else if (planned.calls.some(leadsToChord)) void host.backend.groups
   const local = signal === undefined ? {} : { signal }
-  const sent = await Promise.all(planned.calls.map((call) => sendCall(host, call, local)))
+  const sent = await sendAll(planned.calls, (call) => sendCall(host, call, local))
   if (planned.started !== undefined) currentTask()?.addTrail(tupleOf(planned.started))
   return sent
 }

@@ -12,12 +12,15 @@ import { stamp, type StampingVisitor, type StampOptions } from '../canvas/stamp.
 import type { Stamps } from '../canvas/stamps.ts'
 import { ImproperlyConfigured } from '../errors.ts'
 import type { AsyncResult } from '../results/async-result.ts'
+import { inspectable } from '../results/tree.ts'
 import { bindArguments } from './binding.ts'
-import { environmentOf, sendSignature } from './dispatch.ts'
+import { environmentOf } from './dispatch.ts'
 import { applySignature, type ApplyOptions } from './eager.ts'
 import type { Applied, Handle, Value } from './fit.ts'
 import type { TaskHost } from './host.ts'
 import { nothingSent, resultOf } from './result-of.ts'
+import { signatureRepr } from './signature-repr.ts'
+import { sendCanvas } from './send-canvas.ts'
 import type { CallOptions, SignatureLike } from './sender.ts'
 import { dictOf, wireOf } from './wire.ts'
 
@@ -212,13 +215,15 @@ export class Signature<
   /**
    * Sends it, with arguments before its own, and options over its own. The handle is a GroupResult
    * for a group and what ends in one, else an AsyncResult.
+   *
+   * @throws PartiallySentError when some of its messages were sent, and others could not be
    */
   async applyAsync(args?: In, options: CallOptions = {}): Promise<Res> {
     const given = { args: args ?? [], kwargs: options.kwargs ?? {}, options: wireOf(options) }
     if (this.#host === undefined) return nothingSent() as Res
     if (this.#dict.subtask_type === null) this.#check(merge(this.#dict, given))
     else if (this.#host.conf.taskAlwaysEager) return (await this.apply(args, options)) as Res
-    return sendSignature<Res>(this.#host, this.#dict, given, options.signal)
+    return sendCanvas<Res>(this.#host, this.#dict, given, options.signal)
   }
 
   /** Runs it here and now. */
@@ -235,6 +240,15 @@ export class Signature<
     return this.#dict
   }
 
+  /** As Python shows it, such as `tasks.add(2, 2) | mul(4)`: what `console.log` shows, too. */
+  repr(): string {
+    return signatureRepr(this.#dict)
+  }
+
+  toString(): string {
+    return this.repr()
+  }
+
   /** As Celery does, only where the task is known here. @throws TypeError */
   #check({ task: name, args, kwargs }: SignatureDict): void {
     const task = this.#owner.tasks.get(name)
@@ -246,6 +260,10 @@ export class Signature<
   get #owner(): TaskHost {
     if (this.#host !== undefined) return this.#host
     throw new ImproperlyConfigured('an empty group belongs to no app: nothing can be sent with it')
+  }
+
+  static {
+    inspectable(this)
   }
 
   /** The app that it belongs to. */
