@@ -14,6 +14,8 @@ const STEP_LIMIT_MS = 600_000
 const SERVERS = [
   ['/usr/bin/redis-server', 'redis-server', 'CELERIAC_TEST_REDIS_URL'],
   ['/usr/lib/rabbitmq/bin/rabbitmq-server', 'rabbitmq-server', 'CELERIAC_TEST_AMQP_URL'],
+  ['/usr/lib/postgresql', 'postgresql', 'CELERIAC_TEST_POSTGRES_URL'],
+  ['/usr/sbin/mariadbd', 'mariadb-server', 'CELERIAC_TEST_MYSQL_URL'],
   ['/usr/bin/memcached', 'memcached', 'CELERIAC_TEST_MEMCACHED_URL'],
 ]
 
@@ -24,6 +26,9 @@ const PYTHON = [
   ['/usr/lib/python3/dist-packages/msgpack', 'python3-msgpack', 'CELERIAC_TEST_PYTHON'],
   ['/usr/lib/python3/dist-packages/yaml', 'python3-yaml', 'CELERIAC_TEST_PYTHON'],
   ['/usr/lib/python3/dist-packages/brotli.py', 'python3-brotli', 'CELERIAC_TEST_PYTHON'],
+  ['/usr/lib/python3/dist-packages/sqlalchemy', 'python3-sqlalchemy', 'CELERIAC_TEST_PYTHON'],
+  ['/usr/lib/python3/dist-packages/psycopg2', 'python3-psycopg2', 'CELERIAC_TEST_PYTHON'],
+  ['/usr/lib/python3/dist-packages/pymysql', 'python3-pymysql', 'CELERIAC_TEST_PYTHON'],
   ['/usr/lib/python3/dist-packages/pylibmc', 'python3-pylibmc', 'CELERIAC_TEST_PYTHON'],
   ['/usr/lib/python3/dist-packages/memcache.py', 'python3-memcache', 'CELERIAC_TEST_PYTHON'],
 ]

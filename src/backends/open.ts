@@ -12,6 +12,7 @@ import { LazyBackend } from './lazy.ts'
 import { MemoryBackend } from './memory.ts'
 import { RedisBackend } from './redis.ts'
 import { RpcBackend } from './rpc.ts'
+import { parseSqlUrl } from './sql/url.ts'
 
 export type { BackendDeps } from './deps.ts'
 
@@ -60,6 +61,24 @@ const django: Open = (url, deps) => {
   return lazy({ chords: true }, load)(`django-db+${address}`, deps)
 }
 
+/** `db://` alone is what `database_url` says. What is wrong with its address is an error now. */
+const database: Open = (url, deps) => {
+  const bare = /^(?:db|database)(?::\/*)?$/.test(url)
+  const address = bare ? deps.database.url : url
+  if (address === undefined) {
+    throw new ImproperlyConfigured(
+      'the result backend db:// needs the URL of the database: db+postgresql://…, or database_url',
+    )
+  }
+  const { display } = parseSqlUrl(address)
+  const load: Load = async () => {
+    await importDriver(`db+${display}`, ['kysely'])
+    const { SqlAlchemyBackend } = await import('./sqlalchemy/backend.ts')
+    return new SqlAlchemyBackend(address, deps)
+  }
+  return lazy({ chords: false }, load)(`db+${display}`, deps)
+}
+
 /**
  * By the whole scheme of the URL.
  *
@@ -82,7 +101,11 @@ const BACKENDS: ReadonlyMap<string, Open> = new Map([
 ])
 
 /** By what stands in the scheme before its plus: `db` is `db+postgresql`, too. */
-const FAMILIES: ReadonlyMap<string, Open> = new Map<string, Open>([['django-db', django]])
+const FAMILIES: ReadonlyMap<string, Open> = new Map<string, Open>([
+  ['django-db', django],
+  ['db', database],
+  ['database', database],
+])
 
 /** What else Celery knows; its own names, so that the error can tell them from a slip of the pen. */
 const UNSUPPORTED: ReadonlySet<string> = new Set([

@@ -24,6 +24,9 @@ describe('the URL of a result backend', () => {
     expect(named('cache+memory://')).to.equal('MemoryBackend')
     expect(named('file:///tmp')).to.equal('LazyBackend')
     expect(named('django-db+postgresql://u:p@h/shop')).to.equal('LazyBackend')
+    expect(named('db+postgresql://u:p@h/shop')).to.equal('LazyBackend')
+    expect(named('db+mysql+pymysql://h/shop')).to.equal('LazyBackend')
+    expect(named('database+sqlite:///results.db')).to.equal('LazyBackend')
     expect(named('disabled')).to.equal('DisabledBackend')
     expect(named(null)).to.equal('DisabledBackend')
   })
@@ -31,6 +34,19 @@ describe('the URL of a result backend', () => {
   it('hides the password in the address', () => {
     const { address } = openBackend('redis://user:secret@localhost/1', backendDeps())
     expect(address).to.contain('localhost').and.not.contain('secret')
+  })
+
+  it('finds the database of db:// in database_url', () => {
+    const database = { ...backendDeps().database, url: 'postgresql://user:secret@h/shop' }
+    for (const url of ['db://', 'db', 'database:///']) {
+      const { address } = openBackend(url, backendDeps({ database }))
+      expect(address).to.equal('db+postgresql://h:5432/shop')
+      expect(() => openBackend(url, backendDeps())).to.throw(ImproperlyConfigured, 'database_url')
+    }
+    expect(() => openBackend('db+oracle://user:secret@h/x', backendDeps()))
+      .to.throw(ImproperlyConfigured, "no database 'oracle'")
+      .with.property('message')
+      .that.does.not.include('secret')
   })
 
   it('refuses an unknown scheme and names the known ones, without the URL', () => {

@@ -2,12 +2,14 @@
 
 import { pullImage } from './container.ts'
 import { MEMCACHED } from './memcached.ts'
+import { MARIADB } from './mariadb.ts'
+import { POSTGRES } from './postgres.ts'
 import { RABBITMQ } from './rabbitmq.ts'
 import { REDIS } from './redis.ts'
 import { sourceOf } from './server.ts'
 
 try {
-  for (const program of [REDIS, RABBITMQ, MEMCACHED]) {
+  for (const program of [REDIS, RABBITMQ, MEMCACHED, POSTGRES, MARIADB]) {
     if ((await sourceOf(program)) === 'container') await pullImage(program.image)
   }
 } catch (error) {

@@ -71,8 +71,9 @@ export class Database<Tables> {
         return await this.#attempt(work)
       } catch (error) {
         if (error instanceof CeleryError) throw error
+        if (this.#closing.signal.aborted) throw closedError(error)
         const transient = ['lost', 'busy'].includes(sqlFault(error))
-        if (!transient || this.#closing.signal.aborted) throw failure(doing, error, false)
+        if (!transient) throw failure(doing, error, false)
         if (policy.maxRetries !== null && retries >= policy.maxRetries) throw failure(doing, error)
         await this.#pause(policy, retries, error)
       }
@@ -138,8 +139,8 @@ export class Database<Tables> {
 /** Seconds before the first retry of what was locked, at most. */
 const BUSY_PAUSE = 0.1
 
-function closedError(): CeleryError {
-  return new CeleryError('ERR_ABORTED', 'the result backend was closed')
+function closedError(cause?: unknown): CeleryError {
+  return new CeleryError('ERR_ABORTED', 'the result backend was closed', { cause })
 }
 
 function failure(doing: string, error: unknown, retryable = true): Error {
