@@ -1,0 +1,128 @@
+/** Canvases from a client to a worker of ours, and back as results. */
+
+import { expect } from 'chai'
+import { PartiallySentError } from '../../src/errors.ts'
+import { AsyncResult } from '../../src/results/async-result.ts'
+import { GroupResult } from '../../src/results/group-result.ts'
+import { chain, chord, group } from '../../src/task/compose.ts'
+import type { Task } from '../../src/task/task.ts'
+import { Harness } from './harness.ts'
+
+describe('a canvas, sent to a worker', () => {
+  let harness: Harness
+  let add: Task<[x: number, y: number], number>
+  let double: Task<[n: number], number>
+  let total: Task<[numbers: readonly number[]], number>
+  const wait = { timeout: 20 }
+
+  beforeEach(async () => {
+    harness = new Harness()
+    add = harness.app.task('add', (x: number, y: number) => x + y)
+    double = harness.app.task('double', (n: number) => n * 2)
+    total = harness.app.task('total', (numbers: readonly number[]) =>
+      numbers.reduce((sum, one) => sum + one, 0),
+    )
+    await harness.started()
+  })
+  afterEach(() => harness.close())
+
+  it('gives the results of a group in the order of its members', async () => {
+    const result = await group([add.s(1, 1), add.s(2, 2), add.s(3, 3)]).applyAsync()
+    expect(result).to.be.instanceOf(GroupResult)
+    expect(await result.get(wait)).to.deep.equal([2, 4, 6])
+    expect(result.results[1].id).to.equal((await result.children())[1]?.id)
+  })
+
+  it('gives arguments to each member', async () => {
+    const result = await group(add.s(10), double.s()).delay(5)
+    expect(await result.get(wait)).to.deep.equal([15, 10])
+  })
+
+  it('gives an empty group its empty result, and sends nothing', async () => {
+    const result = await group([]).applyAsync()
+    expect(result).to.be.instanceOf(GroupResult)
+    expect(result.length).to.equal(0)
+    expect(await result.get(wait)).to.deep.equal([])
+    expect(
+      await group(group([]))
+        .delay()
+        .then((again) => again.get(wait)),
+    ).to.deep.equal([])
+  })
+
+  it('gives a GroupResult, with its parent, for a chain that ends in a group', async () => {
+    const result = await chain(add.s(1, 1), group([double.s(), add.s(3)])).applyAsync()
+    expect(result).to.be.instanceOf(GroupResult)
+    expect(await result.get(wait)).to.deep.equal([4, 5])
+    expect(result.parent).to.be.instanceOf(AsyncResult)
+    expect(await result.parent?.get(wait)).to.equal(2)
+  })
+
+  it('gives the same for a group of only such a chain', async () => {
+    const result = await group([chain(add.s(1, 1), group([double.s(), add.s(3)]))]).applyAsync()
+    expect(await result.get(wait)).to.deep.equal([4, 5])
+  })
+
+  it('runs a body with the results of its header, which is its parent', async () => {
+    const result = await chord([add.s(1, 1), add.s(2, 2)], total.s()).applyAsync()
+    expect(await result.get(wait)).to.equal(6)
+    expect(result.parent).to.be.instanceOf(GroupResult)
+    expect(await result.parent?.get(wait)).to.deep.equal([2, 4])
+    expect(await (await chord([add.s(1, 1)])(total.s())).get(wait)).to.equal(2)
+  })
+
+  it('takes a header from a generator', async () => {
+    function* header(): Generator<ReturnType<typeof add.si>> {
+      for (let n = 1; n <= 4; n++) yield add.si(n, n)
+    }
+    expect(await (await chord(header(), total.s()).applyAsync()).get(wait)).to.equal(20)
+    expect(await (await group(header()).applyAsync()).get(wait)).to.deep.equal([2, 4, 6, 8])
+  })
+
+  it('makes a chord of a group that something follows, as often as need be', async () => {
+    const sums = chain(
+      group([add.s(1, 1), add.s(2, 2)]),
+      total.s(),
+      group([double.s(), add.s(1)]),
+      total.s(),
+      double.s(),
+    )
+    expect(await (await sums.applyAsync()).get(wait)).to.equal(38)
+  })
+
+  it('sends chunks as a group of lists', async () => {
+    const chunks = add.chunks(
+      [1, 2, 3].map((n): [number, number] => [n, n]),
+      2,
+    )
+    expect(await (await chunks.applyAsync()).get(wait)).to.deep.equal([[2, 4], [6]])
+    expect(await (await chunks.group().applyAsync()).get(wait)).to.deep.equal([[2, 4], [6]])
+  })
+
+  it('says which members were sent when one cannot be written, and those run', async () => {
+    const echo = harness.app.task('echo', (value: unknown) => value)
+    const unwritable = (): void => {}
+    const error = await group([echo.s(1), echo.s(unwritable), echo.s(3)])
+      .applyAsync()
+      .catch((raised: unknown) => raised)
+    expect(error).to.be.instanceOf(PartiallySentError)
+    const { sent, unsent, cause } = error as PartiallySentError
+    expect([sent.length, unsent.length]).to.deep.equal([2, 1])
+    expect(cause).to.have.property('code', 'ERR_ENCODE')
+    const values = sent.map((id) => harness.app.asyncResult(id).get(wait))
+    expect(await Promise.all(values)).to.deep.equal([1, 3])
+  })
+
+  it('fails the body of a chord of which a part could not be sent', async () => {
+    const echo = harness.app.task('echo', (value: unknown) => value)
+    const body = harness.app.signature('total')
+    const result = body.freeze()
+    const unwritable = (): void => {}
+    const error = await chord([echo.s(1), echo.s(unwritable)], body)
+      .applyAsync()
+      .catch((raised: unknown) => raised)
+    expect(error).to.be.instanceOf(PartiallySentError)
+    const failed: unknown = await result.get(wait).catch((raised: unknown) => raised)
+    expect(String(failed)).to.include('Dependency')
+  })
+})
