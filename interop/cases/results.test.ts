@@ -1,9 +1,12 @@
 /** What comes back: failures with their traceback, custom states, retries, and results that nobody wants. */
 
+import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
-import { closeStages, onEveryStage } from '../stage.ts'
+import { COUNTING } from '../matrix.ts'
+import { closeStages, onEveryStage, type Stage } from '../stage.ts'
+import { meta } from '../../test/support/backend.ts'
 import { until } from '../../test/support/until.ts'
-import type { TaskError } from '../../src/index.ts'
+import { GroupResult, type TaskError } from '../../src/index.ts'
 
 after(closeStages)
 
@@ -134,3 +137,93 @@ onEveryStage('the result of a TypeScript task', (stage) => {
     )
   })
 })
+
+onEveryStage('a group of results', groupsOfResults, COUNTING)
+
+function groupsOfResults(stage: () => Stage): void {
+  const python = async (expression: string): Promise<unknown> =>
+    (await stage().python.eval(expression)).value
+  const restored = (id: string): string => `app.GroupResult.restore('${id}')`
+  const raw = (id: string): string =>
+    `app.backend.get(app.backend.get_key_for_group('${id}')).decode()`
+
+  it('that TypeScript saved is restored by Python, which saves the same bytes', async () => {
+    const { app } = stage()
+    const id = randomUUID()
+    const sent = await Promise.all([
+      app.sendTask<number>('py.add', [1, 2]),
+      app.sendTask<number>('ts.add', [3, 4]),
+    ])
+    const group = new GroupResult<number[]>(id, sent, { parent: app.asyncResult('before') })
+    await group.save()
+    expect(await python(`${restored(id)}.as_tuple()`)).to.deep.equal(group.asTuple())
+    expect(await python(`[r.get(timeout=20) for r in ${restored(id)}]`)).to.deep.equal([3, 7])
+    const [before, after] = (await python(
+      `[${raw(id)}, (${restored(id)}.save(), ${raw(id)})[1]]`,
+    )) as [string, string]
+    expect(after).to.equal(before)
+    await group.delete()
+    expect(await python(`${restored(id)} is None`)).to.equal(true)
+  })
+
+  it('that Python saved is restored by TypeScript, which saves the same bytes', async () => {
+    const { app } = stage()
+    const signatures = "[signature('py.add', (i, i)) for i in range(3)]"
+    const id = String(
+      await python(`(lambda r: (r.save(), r.id)[1])(group(${signatures}, app=app).apply_async())`),
+    )
+    const before = await python(raw(id))
+    const group = await app.groupResult<number[]>(id)
+    expect(await group?.get({ timeout: 20 })).to.deep.equal([0, 2, 4])
+    expect(await group?.completedCount()).to.equal(3)
+    await group?.save()
+    expect(await python(raw(id))).to.equal(before)
+  })
+
+  it('is among the children of a task, and is what it returned, from Python to TypeScript', async () => {
+    const { app } = stage()
+    const id = randomUUID()
+    const members = `[app.AsyncResult('${id}-a'), app.AsyncResult('${id}-b')]`
+    const context = `__import__('celery.app.task').app.task.Context(_children=[g])`
+    await python(
+      `(lambda g: [app.backend.store_result('${id}', g, 'SUCCESS', request=${context})] + ` +
+        `[app.backend.store_result(r.id, n, 'SUCCESS') for n, r in enumerate(g)])` +
+        `(app.GroupResult('${id}-g', ${members})) and 1`,
+    )
+    const result = app.asyncResult(id)
+    const [child] = (await result.children()) ?? []
+    expect(child).to.be.instanceOf(GroupResult)
+    const returned = app.resultFromTuple(await result.get({ timeout: 20 }))
+    expect(returned.asTuple()).to.deep.equal(child?.asTuple())
+    const seen: unknown[] = []
+    for await (const [node, value] of result.collect()) seen.push([node.id, value])
+    expect(seen.slice(1)).to.deep.equal([
+      [`${id}-g`, [0, 1]],
+      [`${id}-a`, 0],
+      [`${id}-b`, 1],
+    ])
+  })
+
+  it('is among the children of a task, and is what it returned, from TypeScript to Python', async () => {
+    const { app } = stage()
+    const id = randomUUID()
+    const members = ['a', 'b'].map((name) => app.asyncResult<number>(`${id}-${name}`))
+    const group = new GroupResult<number[]>(`${id}-g`, members)
+    const children = [group.asTuple()]
+    await app.backend.store(meta(id, 'SUCCESS', group.asTuple(), { children }))
+    await Promise.all(members.map((member, n) => app.backend.store(meta(member.id, 'SUCCESS', n))))
+    const collected = await python(
+      `[[r.id, type(r).__name__, v] for r, v in app.AsyncResult('${id}').collect()]`,
+    )
+    expect(collected).to.deep.equal([
+      [id, 'AsyncResult', group.asTuple()],
+      [`${id}-g`, 'GroupResult', [0, 1]],
+      [`${id}-a`, 'AsyncResult', 0],
+      [`${id}-b`, 'AsyncResult', 1],
+    ])
+    const dot = await python(
+      `(lambda s: (app.AsyncResult('${id}').graph.to_dot(s), s.getvalue())[1])(__import__('io').StringIO())`,
+    )
+    expect((await app.asyncResult(id).graph()).toDot()).to.equal(dot)
+  })
+}
