@@ -75,13 +75,21 @@ class PythonError extends Error {
   }
 }
 
-/** A Python program that evaluates expressions, with a Celery app at hand: see `python/client.py`. */
+/**
+ * A Python program that evaluates expressions, with a Celery app at hand: see `python/client.py`, and
+ * `python/canvas_client.py`.
+ */
 export class PythonClient {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>
   readonly #answers: AsyncIterator<string>
 
-  constructor(celery: PythonCelery, surroundings: Surroundings, cwd: string = PYTHON_DIR) {
-    this.#child = spawn(celery.python, ['client.py'], {
+  constructor(
+    celery: PythonCelery,
+    surroundings: Surroundings,
+    cwd: string = PYTHON_DIR,
+    program = 'client.py',
+  ) {
+    this.#child = spawn(celery.python, [program], {
       cwd,
       env: { ...process.env, ...environment(surroundings), ...celery.env },
       stdio: ['pipe', 'pipe', 'inherit'],

@@ -18,9 +18,9 @@ def send(name, *args, **options):
     return app.send_task(name, args=args, kwargs=kwargs, **options).get(timeout=20)
 
 
-def answer(line):
+def answer(line, names):
     try:
-        value = eval(line)
+        value = eval(line, names)
     except Exception as error:
         return {
             "raised": type(error).__name__,
@@ -40,5 +40,10 @@ def plain(value):
         return None
 
 
-for line in sys.stdin:
-    print(json.dumps(answer(json.loads(line))), flush=True)
+def serve(names):
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line), names)), flush=True)
+
+
+if __name__ == "__main__":
+    serve(globals())
