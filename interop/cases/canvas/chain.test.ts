@@ -27,8 +27,9 @@ const VALUES: readonly Workflow[] = [
     ),
   },
   {
-    title: 'a chain that ends in a group, in a group, keeps its form (test_group_results_in_chain)',
-    run: gives(({ add }) => group([add.s(1, 2).pipe(group([add.s(1), add.s(2)]))]), [[4, 5]]),
+    title:
+      'a chain that ends in a group, alone in a group, gives that list (test_group_results_in_chain)',
+    run: gives(({ add }) => group([add.s(1, 2).pipe(group([add.s(1), add.s(2)]))]), [4, 5]),
   },
   {
     title:

@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const PYTHON_DIR = fileURLToPath(new URL('../../python', import.meta.url))
 
 /** Seconds that anything gets, on the slowest machine. */
-export const TIMEOUT = 60
+export const TIMEOUT = 120
 /** How many workflows of a table run at the same time. */
 const AT_ONCE = 16
 /** Tasks that a worker runs at the same time. */
