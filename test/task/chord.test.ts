@@ -236,15 +236,6 @@ describe('a chord', () => {
       }
     })
 
-    it('counts what has expired, and fails its body for it', async () => {
-      const expired = { ...ADD(1, 1), options: { expires: '2020-01-01T00:00:00+00:00' } }
-      for (const part of [expired, chainOf([expired, ADD(2)])]) {
-        expect(String(await failure(chordOf([part, ADD(2, 2)], ECHO)))).to.match(
-          /^ChordError: Dependency \S+ raised TaskRevokedError\('expired'\)$/,
-        )
-      }
-    })
-
     it('fails its body for a part that nobody knows, or that stood before one in a chain', async () => {
       for (const part of [signature('nosuch'), chainOf([signature('nosuch'), ADD(1)])]) {
         expect(String(await failure(chordOf([part, ADD(2, 2)], ECHO)))).to.match(

@@ -1,4 +1,4 @@
-/** What becomes of those that wait for a message that is no task of ours. */
+/** What becomes of those that wait for a message that does not run: it is no task of ours, or too late. */
 
 import { expect } from 'chai'
 import { signature } from '../../protocol/signature.ts'
@@ -48,6 +48,13 @@ describe('worker/refusal', () => {
       expect((await ended('body')).result).to.include({ exc_type: 'ChordError' })
     })
   }
+
+  it('fails the chord whose part has expired', async () => {
+    await part('late', { expires: '2020-01-01T00:00:00+00:00' }, [1, 2], {}, EMBED)
+    await part('good', {}, [1, 2], {}, EMBED)
+    const { result } = await ended('body')
+    expect(String(Object(result).exc_message)).to.include("TaskRevokedError('expired')")
+  })
 
   it('fails the rest of the chain, and the chord that its end is a part of', async () => {
     const options = { task_id: 'last', group_id: 'g', chord: BODY }
