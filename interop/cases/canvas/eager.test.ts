@@ -25,7 +25,7 @@ describe('a canvas that runs here and now', () => {
 
   it('is a chord that a task sends (test_eager_chord_inside_task)', async () => {
     const result = await app
-      .signature('t.integration.tasks.chord_add', [4, [8]])
+      .signature('t.integration.tasks.chord_add', [4, 8])
       .apply([], { throw: true })
     expect(await result.get()).to.equal(undefined)
   })
