@@ -24,7 +24,9 @@ import {
   ancestorsOf,
   fromTuple,
   inspectable,
-  taskTuple,
+  tasksForgottenWith,
+  tupleOf,
+  idsOf,
   type ResultNode,
   type TaskHandle,
 } from './tree.ts'
@@ -164,7 +166,7 @@ export class AsyncResult<R = unknown> extends TaskFacts implements ResultNode<R>
 
   /** Deletes what is stored of it, and of those that ran before it. */
   async forget(): Promise<void> {
-    await Promise.all([this.parent?.forget(), this.taskHandle.forget()])
+    await Promise.all(tasksForgottenWith([this]).map((task) => task.forget()))
   }
 
   /** Tells all workers not to run it. */
@@ -185,12 +187,12 @@ export class AsyncResult<R = unknown> extends TaskFacts implements ResultNode<R>
   }
 
   asTuple(): ResultTuple {
-    return taskTuple(this)
+    return tupleOf(this)
   }
 
   /** Its id, and those of the tasks that ran before it. */
   asList(): readonly string[] {
-    return [this.id, ...(this.parent?.asList() ?? [])]
+    return idsOf(this)
   }
 
   /** A result that a task returns is stored as its tuple, as Celery does. */

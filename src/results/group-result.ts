@@ -4,7 +4,7 @@ import type { ResultTuple } from '../../protocol/result.ts'
 import { NotSupported } from '../errors.ts'
 import type { ResultBackend } from './backend.ts'
 import { ResultSet, type ResultSetOptions } from './result-set.ts'
-import { groupTuple, type ResultNode } from './tree.ts'
+import { idsOf, tupleOf, type ResultNode } from './tree.ts'
 
 export interface GroupResultOptions extends ResultSetOptions {
   /** What ran before the group. */
@@ -60,13 +60,12 @@ export class GroupResult<R = unknown[]> extends ResultSet<R> implements ResultNo
   }
 
   asTuple(): ResultTuple {
-    return groupTuple(this)
+    return tupleOf(this)
   }
 
   /** The ids of its tasks, and of those that ran before it. */
   asList(): readonly string[] {
-    const own = [...this].flatMap((member) => member.asList())
-    return [...own, ...(this.parent?.asList() ?? [])]
+    return idsOf(this)
   }
 
   /** A group that a task returns is stored as its tuple, as Celery does. */

@@ -9,7 +9,7 @@ import { metasOf, statesOf } from './metas.ts'
 import type { GetOptions, MaybeThrowOptions } from './options.ts'
 import { raised } from './remote-error.ts'
 import type { ResultSource, RevokeOptions } from './source.ts'
-import { inspectable, tasksOf, type ResultNode, type TaskHandle } from './tree.ts'
+import { inspectable, tasksForgottenWith, tasksOf, type ResultNode } from './tree.ts'
 
 /** The handle of a member: of a task that gives a list it may be a group's. */
 export type MemberResult<T> = unknown extends T
@@ -258,22 +258,4 @@ export class ResultSet<R = unknown[]> implements Iterable<ResultNode> {
   #has(id: string): boolean {
     return this.#results.some((member) => member.id === id)
   }
-}
-
-/** Each once: with a task those that ran before it; with a group its members, not what ran before it. */
-function tasksForgottenWith(nodes: readonly ResultNode[]): readonly TaskHandle[] {
-  const met = new Set<string>()
-  const tasks: TaskHandle[] = []
-  const left = [...nodes]
-  for (let node = left.pop(); node !== undefined; node = left.pop()) {
-    if (met.has(node.id)) continue
-    met.add(node.id)
-    const { taskHandle: task, parent } = node
-    if (task === undefined) for (const member of node.results ?? []) left.push(member)
-    else {
-      tasks.push(task)
-      if (parent !== undefined) left.push(parent)
-    }
-  }
-  return tasks
 }

@@ -75,15 +75,49 @@ export function fromTuple(tuple: unknown, make: NodeMaker, depth = 0): ResultNod
   return make.group(id, results, parent)
 }
 
-/** A task's node as a tuple. @see celery 5.6, result.py, `AsyncResult.as_tuple` */
-export function taskTuple(node: ResultNode): ResultTuple {
-  return [[node.id, node.parent?.asTuple() ?? null], null]
+/**
+ * A node as a tuple.
+ *
+ * @see celery 5.6, result.py, `AsyncResult.as_tuple` and `GroupResult.as_tuple`
+ */
+export function tupleOf(node: ResultNode): ResultTuple {
+  let tuple: ResultTuple | null = null
+  for (const { id, results } of lineOf(node).toReversed()) {
+    tuple = [[id, tuple], results?.map((member) => member.asTuple()) ?? null]
+  }
+  return tuple as unknown as ResultTuple
 }
 
-/** A group's node as a tuple. @see celery 5.6, result.py, `GroupResult.as_tuple` */
-export function groupTuple(node: ResultNode): ResultTuple {
-  const members = (node.results ?? []).map((member) => member.asTuple())
-  return [[node.id, node.parent?.asTuple() ?? null], members]
+/** The ids of its tasks, and of those that ran before it. */
+export function idsOf(node: ResultNode): readonly string[] {
+  return lineOf(node).flatMap(({ id, results }) =>
+    results === undefined ? [id] : results.flatMap((member) => member.asList()),
+  )
+}
+
+/** Itself, then what ran before it. A long chain is too long to call oneself for each. */
+function lineOf(node: ResultNode): readonly ResultNode[] {
+  const line: ResultNode[] = []
+  for (let at: ResultNode | undefined = node; at !== undefined; at = at.parent) line.push(at)
+  return line
+}
+
+/** Each once: with a task those that ran before it; with a group its members, not what ran before it. */
+export function tasksForgottenWith(nodes: readonly ResultNode[]): readonly TaskHandle[] {
+  const met = new Set<string>()
+  const tasks: TaskHandle[] = []
+  const left = [...nodes]
+  for (let node = left.pop(); node !== undefined; node = left.pop()) {
+    if (met.has(node.id)) continue
+    met.add(node.id)
+    const { taskHandle: task, parent } = node
+    if (task === undefined) for (const member of node.results ?? []) left.push(member)
+    else {
+      tasks.push(task)
+      if (parent !== undefined) left.push(parent)
+    }
+  }
+  return tasks
 }
 
 /** The tasks of a node, those of a group in their order. */

@@ -1,8 +1,9 @@
 /** Whether the handle of a result does what Celery's does. */
 
+import { getEventListeners } from 'node:events'
 import { inspect } from 'node:util'
 import { expect } from 'chai'
-import type { ResultMeta } from '../../protocol/result.ts'
+import type { ResultMeta, ResultTuple } from '../../protocol/result.ts'
 import { MemoryBackend } from '../../src/backends/memory.ts'
 import {
   NotRegistered,
@@ -15,6 +16,7 @@ import {
 } from '../../src/errors.ts'
 import { AsyncResult, resultFromTuple } from '../../src/results/async-result.ts'
 import type { ResultBackend } from '../../src/results/backend.ts'
+import { ResultSet } from '../../src/results/result-set.ts'
 import { backendDeps, exception, meta } from '../support/backend.ts'
 import { within } from '../support/until.ts'
 
@@ -275,6 +277,18 @@ describe('an AsyncResult', () => {
       }
     })
 
+    it('leaves no listener on a signal that many waits have shared', async () => {
+      const { signal } = new AbortController()
+      const results = Array.from({ length: 2000 }, () => new AsyncResult('id', { backend }))
+      const answers = Promise.all(results.map((each) => each.get({ signal, timeout: 60 })))
+      expect(getEventListeners(signal, 'abort')).to.have.length(2000)
+      await backend.store(meta('id', 'SUCCESS', 5))
+      expect(new Set(await within(30, answers))).to.deep.equal(new Set([5]))
+      expect(getEventListeners(signal, 'abort')).to.have.length(0)
+      await new ResultSet(results).get({ signal, timeout: 60 })
+      expect(getEventListeners(signal, 'abort')).to.have.length(0)
+    })
+
     it('tells every meta on the way, with errors in place of their data', async () => {
       const seen: ResultMeta[] = []
       const answer = result.get({ onMessage: (each) => void seen.push(each) })
@@ -379,6 +393,21 @@ describe('an AsyncResult', () => {
     await stamped.revokeByStampedHeaders({ tenant: ['acme'] }, { terminate: true })
     expect(revoked).to.deep.equal([[{ tenant: ['acme'] }, { terminate: true }]])
     expect(await reason(result.revokeByStampedHeaders({}))).to.be.instanceOf(NotSupported)
+  })
+
+  it('may stand at the end of a chain of ten thousand', async () => {
+    let last = new AsyncResult('0', { backend })
+    for (let n = 1; n < 10_000; n += 1)
+      last = new AsyncResult(`${n}`, { backend }, { parent: last })
+    expect(last.asList()).to.have.length(10_000)
+    let depth = 0
+    for (let tuple: ResultTuple | null = last.asTuple(); tuple !== null; [[, tuple]] = tuple)
+      depth += 1
+    expect(depth).to.equal(10_000)
+    await last.forget()
+    const error = reason(last.get())
+    await backend.store(meta('5', 'FAILURE', exception('ValueError', ['early'])))
+    expect(await error).to.include({ taskId: '5' })
   })
 
   it('is the tuple of Celery, both ways, also as JSON', () => {
