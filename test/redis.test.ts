@@ -1,7 +1,6 @@
 /** Opening a Redis connection: what it accepts, what it refuses, and what its errors give away. */
 
 import { expect } from 'chai'
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,6 +8,7 @@ import { join } from 'node:path'
 import { ImproperlyConfigured, OperationalError } from '../src/errors.ts'
 import { openRedis, redisFault, type RedisConnectOptions } from '../src/redis.ts'
 import { rejection } from './contracts/transport.ts'
+import { certificates } from './support/certificates.ts'
 import { redisUrl, startRedis, type RedisServer } from './support/services.ts'
 
 /** A server that answers every INFO with this, and all else with OK. */
@@ -33,32 +33,6 @@ async function openTo(server: Server, options?: RedisConnectOptions): Promise<un
   } finally {
     server.close()
   }
-}
-
-function openssl(...args: string[]): void {
-  execFileSync('openssl', args, { stdio: 'ignore' })
-}
-
-/** A folder with a CA of our own and a certificate for localhost. */
-function certificates(): (file: string) => string {
-  const dir = mkdtempSync(join(tmpdir(), 'celeriac-tls-'))
-  const file = (name: string): string => join(dir, name)
-  const key = ['-newkey', 'rsa:2048', '-nodes']
-  openssl(
-    'req',
-    '-x509',
-    ...key,
-    '-keyout',
-    file('ca.key'),
-    '-out',
-    file('ca.crt'),
-    '-subj',
-    '/CN=ca',
-  )
-  openssl('req', ...key, '-keyout', file('s.key'), '-out', file('s.csr'), '-subj', '/CN=localhost')
-  const signed = ['-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-CAcreateserial']
-  openssl('x509', '-req', '-in', file('s.csr'), ...signed, '-out', file('s.crt'), '-days', '2')
-  return file
 }
 
 describe('a Redis connection', () => {
