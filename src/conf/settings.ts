@@ -218,7 +218,7 @@ export const SETTINGS = {
    * it; none without it, but `memory://` on the memory broker.
    */
   result_backend: { type: 'string', default: null },
-  /** Options of the backend: `global_keyprefix`, `retry_policy`, `master_name`, … */
+  /** Options of the backend: `global_keyprefix`, `retry_policy`, `master_name`, `result_chord_ordered`, … */
   result_backend_transport_options: { type: 'any', default: {} },
   /** Seconds until a result is deleted; null or 0 is never. */
   result_expires: {
@@ -229,17 +229,19 @@ export const SETTINGS = {
   },
   /** Results on `rpc://` survive a restart of the broker. */
   result_persistent: { type: 'bool', default: null },
+  /** Classes of Python's that take the place of its result backends, by scheme. */
+  override_backends: { type: 'dict', default: null, status: 'foreign' },
   /** Keep name, arguments, worker, retries and queue with the result. */
   result_extended: { type: 'bool', default: false },
   /** The serializer of results. */
   result_serializer: { type: 'string', default: 'json' },
-  /** How many results a client keeps in memory; -1 is none. */
+  /** How many results a client keeps in memory; ours keeps none but in the handle that has read it. */
   result_cache_max: {
     type: 'int',
     default: -1,
     old: 'CELERY_MAX_CACHED_RESULTS',
     nullable: true,
-    status: 'later',
+    status: 'foreign',
   },
   /** Seconds between two looks at a chord where the backend cannot count. */
   result_chord_retry_interval: { type: 'seconds', default: 1 },
