@@ -13,9 +13,11 @@ import { mysqlUrl, postgresUrl, redisUrl } from '../../test/support/services.ts'
 
 after(closeStages)
 
+const inPostgres = async (): Promise<string> => `db+${await postgresUrl()}`
+
 const IN_POSTGRES: Pairing = {
   name: 'Redis, results in PostgreSQL',
-  open: async () => ({ broker: await redisUrl(), backend: `db+${await postgresUrl()}` }),
+  open: async () => ({ broker: await redisUrl(), backend: await inPostgres() }),
 }
 
 /** SQLAlchemy names the driver in the URL. */
@@ -28,6 +30,20 @@ const OTHERS: readonly (readonly [name: string, backend: () => Promise<string>])
 ]
 
 type Clients = Pick<Stage, 'app' | 'python'>
+
+/** Has Celery make its tables; the sessions of another database would say that they are made already. */
+const CREATE = `(lambda d: bool(
+  d.DatabaseBackend(app=app, url='URL').ResultSession(d.SessionManager())
+))(__import__('celery.backends.database', fromlist=['x']))`.replaceAll('\n', ' ')
+
+/** What SQLAlchemy finds of the two tables: columns, keys and sequences. */
+const TABLES = `(lambda sa: (lambda e: (lambda i: [
+  [[c['name'], str(c['type']), c['nullable'], str(c['default']), bool(c.get('autoincrement'))]
+   for t in ('celery_taskmeta', 'celery_tasksetmeta') for c in i.get_columns(t)],
+  [[u['column_names'] for u in i.get_unique_constraints(t)] + [i.get_pk_constraint(t)['constrained_columns']]
+   for t in ('celery_taskmeta', 'celery_tasksetmeta')],
+  sorted(e.dialect.get_sequence_names(e.connect())) if e.dialect.supports_sequences else [],
+])(sa.inspect(e)))(sa.create_engine('URL')))(__import__('sqlalchemy'))`.replaceAll('\n', ' ')
 
 /** What is the same in every database; only Python tells what it has read. */
 function readEachOther(clients: () => Clients): void {
@@ -149,6 +165,30 @@ onEveryStage(
 )
 
 for (const celery of celeries()) {
+  describe(`the tables of results, with Celery ${celery.version}`, () => {
+    let broker: string
+    let python: PythonClient
+    before(async () => {
+      broker = await redisUrl()
+      python = new PythonClient(celery, { broker, backend: 'cache+memory://' })
+    })
+    after(() => python.stop())
+
+    for (const [name, backend] of [['PostgreSQL', inPostgres] as const, ...OTHERS]) {
+      it(`are made in ${name} as Python makes them`, async function () {
+        this.timeout(120_000)
+        const [theirs, ours] = [await backend(), await backend()]
+        await python.eval(CREATE.replace('URL', theirs.slice(3)))
+        const app = createApp(broker, ours)
+        await app.asyncResult('nothing').state()
+        await app.close()
+        const tables = async (url: string): Promise<unknown> =>
+          (await python.eval(TABLES.replace('URL', url.slice(3)))).value
+        expect(await tables(ours)).to.deep.equal(await tables(theirs))
+      })
+    }
+  })
+
   for (const [name, backend] of OTHERS) {
     describe(`results in ${name}, with Celery ${celery.version}`, () => {
       let app: Celery

@@ -46,7 +46,6 @@ export function openAppBackend(app: BackendApp): ResultBackend {
     database: {
       url: conf.databaseUrl ?? undefined,
       engineOptions: conf.databaseEngineOptions ?? {},
-      shortLivedSessions: conf.databaseShortLivedSessions,
       tableSchemas: conf.databaseTableSchemas ?? {},
       tableNames: conf.databaseTableNames ?? {},
       createTablesAtSetup: conf.databaseCreateTablesAtSetup,

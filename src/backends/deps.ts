@@ -37,8 +37,6 @@ export interface DatabaseSettings {
   readonly url: string | undefined
   /** Names as they were given. @see celery 5.6, `database_engine_options` */
   readonly engineOptions: Readonly<Record<string, unknown>>
-  /** @see celery 5.6, `database_short_lived_sessions` */
-  readonly shortLivedSessions: boolean
   /** `task` and `group`. @see celery 5.6, `database_table_schemas` */
   readonly tableSchemas: Readonly<Record<string, unknown>>
   /** `task` and `group`. @see celery 5.6, `database_table_names` */

@@ -445,12 +445,13 @@ export const SETTINGS = {
 
   /** Where a result backend `db` is, when its URL does not say: as `db+…` without `db+`. */
   database_url: { type: 'string', default: null, old: 'CELERY_RESULT_DBURI' },
-  /** Options of the driver, such as its TLS and the size of its pool. */
+  /** Of SQLAlchemy's `pool_size`, `max_overflow`, `pool_recycle`; also `connect_timeout`, `query_timeout` in seconds. */
   database_engine_options: { type: 'dict', default: null, old: 'CELERY_RESULT_ENGINE_OPTIONS' },
-  /** Open a connection for each piece of work, and keep none. */
+  /** How SQLAlchemy makes its sessions. */
   database_short_lived_sessions: {
     type: 'bool',
     default: false,
+    status: 'foreign',
     old: 'CELERY_RESULT_DB_SHORT_LIVED_SESSIONS',
   },
   /** The schemas of the tables: `task`, `group`. */

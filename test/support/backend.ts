@@ -24,7 +24,6 @@ export function backendDeps(more: Partial<BackendDeps> = {}): BackendDeps {
     database: {
       url: undefined,
       engineOptions: {},
-      shortLivedSessions: false,
       tableSchemas: {},
       tableNames: {},
       createTablesAtSetup: true,

@@ -5,6 +5,7 @@ import type { Kysely } from 'kysely'
 import { BackendError, CeleryError, ImproperlyConfigured } from '../../errors.ts'
 import type { Logger } from '../../runtime/log.ts'
 import { deadline, delay, interval, type RetryPolicy } from '../../runtime/retry.ts'
+import { isPlainObject } from '../../../protocol/plain.ts'
 import { importDriver } from '../driver.ts'
 import type { OpenSqlDriver, SqlDriver, SqlDriverOptions } from './driver.ts'
 import { QueryTimeout, sqlFault, sqlMessage } from './fault.ts'
@@ -157,8 +158,10 @@ function driverOptions(
   address: SqlAddress,
   engine: Readonly<Record<string, unknown>>,
 ): SqlDriverOptions {
+  const given = engine['connect_args'] ?? engine['connectArgs']
+  const args = isPlainObject(given) ? given : {}
   const read = (name: string, fallback: number): number => {
-    const value = engine[name] ?? engine[camelCase(name)]
+    const value = engine[name] ?? engine[camelCase(name)] ?? args[name]
     if (value === undefined || value === null) return fallback
     if (typeof value === 'number' && Number.isFinite(value)) return value
     throw new ImproperlyConfigured(`database_engine_options: ${name} must be a number`)
