@@ -1,5 +1,6 @@
 /** One part more for a chord that runs: `self.addToChord()`. */
 
+import type { SignatureDict } from '../../protocol/signature.ts'
 import { freeze } from '../canvas/planner.ts'
 import { endsOf } from '../canvas/primitives.ts'
 import { ImproperlyConfigured } from '../errors.ts'
@@ -18,25 +19,33 @@ import { dictOf } from './wire.ts'
  */
 export async function addToChord(
   host: TaskHost,
-  { group, groupIndex, rootId, embed }: TaskRequest,
+  request: TaskRequest,
   added: SignatureLike,
 ): Promise<AsyncResult> {
+  const signature = await countIn(host, request, added)
+  try {
+    return await sendSignature(host, signature)
+  } catch (error) {
+    await chordsOf(host).addToChord(request.group ?? '', -endsOf(signature).length)
+    throw error
+  }
+}
+
+/** The same, but who asked sends it: gives it as a part of the chord, which waits for it. */
+export async function countIn(
+  host: TaskHost,
+  { group, groupIndex, rootId, embed }: TaskRequest,
+  added: SignatureLike,
+): Promise<SignatureDict> {
   if (embed.chord === null || group === null) {
     throw new ImproperlyConfigured('Current task is not member of any chord')
   }
-  const chords = chordsOf(host)
   const { signature } = freeze(dictOf(added), environmentOf(host), {
     groupId: group,
     groupIndex: groupIndex ?? undefined,
     rootId: rootId ?? undefined,
     chord: embed.chord,
   })
-  const parts = endsOf(signature).length
-  await chords.addToChord(group, parts)
-  try {
-    return await sendSignature(host, signature)
-  } catch (error) {
-    await chords.addToChord(group, -parts)
-    throw error
-  }
+  await chordsOf(host).addToChord(group, endsOf(signature).length)
+  return signature
 }

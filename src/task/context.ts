@@ -1,5 +1,6 @@
 /** The running task as its own function sees it: `self`. */
 
+import type { SignatureDict } from '../../protocol/signature.ts'
 import type { TaskState } from '../../protocol/states.ts'
 import type { Retry } from '../errors.ts'
 import type { AsyncResult } from '../results/async-result.ts'
@@ -68,5 +69,7 @@ export interface TaskContext {
    * @throws Error when this task is no part of a chord, NotSupported when the backend cannot count
    * @see celery 5.6, app/task.py, `Task.add_to_chord`
    */
-  addToChord(signature: SignatureLike): Promise<AsyncResult>
+  addToChord(signature: SignatureLike, options?: { readonly lazy?: false }): Promise<AsyncResult>
+  /** The same, but does not send it: send what it gives, `app.signature(…).delay()`, or the body waits forever. */
+  addToChord(signature: SignatureLike, options: { readonly lazy: true }): Promise<SignatureDict>
 }

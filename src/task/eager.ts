@@ -1,7 +1,7 @@
 /** Runs a task here and now, without a message: through the tracer, or as a plain function. */
 
 import { unchain } from '../canvas/chain.ts'
-import { merge } from '../canvas/call.ts'
+import { listOf, merge } from '../canvas/call.ts'
 import { fromWireOptions } from '../../protocol/call-options.ts'
 import type { SignatureDict } from '../../protocol/signature.ts'
 import { withCallbacks, withErrbacks } from '../canvas/links.ts'
@@ -84,12 +84,12 @@ function eagerResult<R>(
 function eagerRequest(task: string, args: readonly unknown[], options: ApplyOptions): TaskRequest {
   const parent = currentTask()?.request
   const id = options.taskId ?? newId()
-  const { exchange = '', routingKey = '', priority = null, headers = {}, stamps = {} } = options
+  const { exchange = '', routingKey = '', priority = null, headers = {}, stamps } = options
   return localRequest({
     task,
     args,
     id,
-    stamps,
+    ...stampsOf(stamps),
     headers,
     kwargs: options.kwargs ?? {},
     custom: headers,
@@ -111,6 +111,16 @@ function eagerRequest(task: string, args: readonly unknown[], options: ApplyOpti
       chord: options.chord ?? null,
     },
   })
+}
+
+/** @see celery 5.6, app/task.py, `Task.apply` */
+function stampsOf(
+  stamps: CallOptions['stamps'] = {},
+): Pick<TaskRequest, 'stampedHeaders' | 'stamps'> {
+  const names = Object.keys(stamps)
+  if (names.length === 0) return { stampedHeaders: null, stamps }
+  const lists = names.map((name) => [name, listOf(stamps[name])] as const)
+  return { stampedHeaders: names, stamps: Object.fromEntries(lists) }
 }
 
 function listOrNull<T>(list: readonly T[]): readonly T[] | null {

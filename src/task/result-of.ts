@@ -13,39 +13,37 @@ import { newId } from './id.ts'
 /**
  * The handle to a result to come, with what runs before it: of a group a GroupResult, else an AsyncResult.
  *
- * @param sent what sending gave, which knows what nobody will store
+ * @param sent what sending gave: it knows what nobody will store, and what was run here and now
  */
 export function resultOf(
   host: TaskHost,
   planned: PlannedResult,
   sent: readonly AsyncResult[] = [],
 ): ResultNode {
-  const ignored = new Set(sent.filter((result) => result.ignored).map(({ id }) => id))
+  const known = new Map(sent.map((result) => [result.id, result]))
   const source = host.resultSource ?? {
     get backend() {
       return host.backend
     },
   }
-  return nodeOf(planned, source, ignored)
+  return nodeOf(planned, source, known)
 }
 
 /** A long chain is a long line of parents: too long to call oneself for each. */
 function nodeOf(
   planned: PlannedResult,
   source: ResultSource,
-  ignored: ReadonlySet<string>,
+  known: ReadonlyMap<string, AsyncResult>,
 ): ResultNode {
   let node: ResultNode | undefined
   for (const { id, members } of lineOf(planned)) {
     const parent = node
-    node =
-      members === undefined
-        ? new AsyncResult(id, source, { parent, ignored: ignored.has(id) })
-        : new GroupResult(
-            id,
-            members.map((member) => nodeOf(member, source, ignored)),
-            { parent, source },
-          )
+    const sent = known.get(id)
+    if (members !== undefined) {
+      const results = members.map((member) => nodeOf(member, source, known))
+      node = new GroupResult(id, results, { parent, source })
+    } else if (sent !== undefined && parent === undefined) node = sent
+    else node = new AsyncResult(id, source, { parent, ignored: sent?.ignored })
   }
   return node as ResultNode
 }

@@ -8,7 +8,8 @@ import type { AsyncResult } from '../results/async-result.ts'
 import type { ResultBackend } from '../results/backend.ts'
 import type { SignalSource } from '../runtime/cancellation.ts'
 import type { Logger } from '../runtime/log.ts'
-import { addToChord } from './add-to-chord.ts'
+import type { SignatureDict } from '../../protocol/signature.ts'
+import { addToChord, countIn } from './add-to-chord.ts'
 import { autoretryOptions } from './autoretry.ts'
 import type { RetryOptions, UpdateStateOptions } from './context.ts'
 import { runAs, type RunningTask } from './current.ts'
@@ -177,8 +178,15 @@ export class Run implements RunningTask {
     return this.#told !== undefined && READY_STATES.has(this.#told.state) ? this.#told : undefined
   }
 
-  addToChord(signature: SignatureLike): Promise<AsyncResult> {
-    return addToChord(this.host, this.request, signature)
+  addToChord(signature: SignatureLike, options?: { readonly lazy?: false }): Promise<AsyncResult>
+  addToChord(signature: SignatureLike, options: { readonly lazy: true }): Promise<SignatureDict>
+  addToChord(
+    signature: SignatureLike,
+    { lazy = false }: { readonly lazy?: boolean } = {},
+  ): Promise<AsyncResult | SignatureDict> {
+    return lazy
+      ? countIn(this.host, this.request, signature)
+      : addToChord(this.host, this.request, signature)
   }
 
   /** Stores what became of this run; `result` must be ready for the wire. */
