@@ -5,7 +5,7 @@ import { DateTime } from 'luxon'
 import { signature as makeSignature, type SignatureDict } from '../../protocol/signature.ts'
 import { chainOf, chordOf, groupOf } from '../../src/canvas/primitives.ts'
 import { NotSupported } from '../../src/errors.ts'
-import { chain } from '../../src/task/compose.ts'
+import { chain, chord, group } from '../../src/task/compose.ts'
 import { Signature } from '../../src/task/signature.ts'
 import type { Task } from '../../src/task/task.ts'
 import { fixture, type Fixture } from './fakes.ts'
@@ -80,6 +80,37 @@ describe('a signature', () => {
     expect(sig.toJSON()).to.deep.include({ args: [2], options: { queue: 'a' } })
     expect(copy.args).to.deep.equal([1, 2])
     expect(copy.options).to.deep.include({ queue: 'b', priority: 5 })
+  })
+
+  it('has its arguments, keywords or options replaced, each when it is given', () => {
+    const sig = add.signature([1], { kwargs: { y: 2 }, queue: 'a' })
+    expect(sig.replace([5]).toJSON()).to.deep.include({ args: [5], options: { queue: 'a' } })
+    expect(sig.replace(undefined, { kwargs: {} }).toJSON()).to.deep.include({
+      args: [1],
+      kwargs: {},
+      options: { queue: 'a' },
+    })
+    expect(sig.replace(undefined, { priority: 3 }).options).to.deep.equal({ priority: 3 })
+    expect(sig.replace(undefined, {}).options).to.deep.equal({})
+    expect(sig.toJSON()).to.deep.include({ args: [1], kwargs: { y: 2 }, options: { queue: 'a' } })
+  })
+
+  it('tells what will be called after it', () => {
+    const sig = add.s(1, 2)
+    const next = add.s(3)
+    next.link(add.s(4))
+    sig.link(next)
+    expect(sig.flattenLinks().map(({ args }) => args)).to.deep.equal([[1, 2], [3], [4]])
+  })
+
+  it('has stamps, as have its links', () => {
+    const sig = add.s(1, 2)
+    sig.link(add.s(3))
+    expect(sig.stamp({ tenant: 'a' })).to.equal(sig)
+    expect(sig.options).to.deep.include({ tenant: 'a', stamped_headers: ['tenant'] })
+    expect(sig.flattenLinks()[1]?.options).to.deep.include({ tenant: 'a' })
+    sig.stamp({ onSignature: () => ({ by: 'me' }) })
+    expect(sig.options).to.deep.include({ tenant: 'a', by: 'me' })
   })
 
   it('keeps points in time as such, an eta as text that all of Celery reads, and durations as seconds', () => {
@@ -196,5 +227,64 @@ describe('a chain', () => {
     ])
     expect(await sig.applyAsync().catch((error: unknown) => error)).to.be.instanceOf(NotSupported)
     expect(app.sender.sent).to.deep.equal([])
+  })
+})
+
+describe('a group and a chord', () => {
+  const { task } = fixture()
+  const add = task('shop.add', (x: number, y: number) => x + y)
+  const total = task('shop.total', (numbers: readonly number[]) => numbers.length)
+
+  it('show what they are made of', () => {
+    const members = group([add.si(1, 1), add.si(2, 2)])
+    expect([members.subtaskType, members.size]).to.deep.equal(['group', 2])
+    expect(members.tasks.map(({ args }) => args)).to.deep.equal([
+      [1, 1],
+      [2, 2],
+    ])
+    const sum = chord([members, chain(add.s(1, 1), members)], total.s() as never)
+    expect([sum.subtaskType, sum.size, sum.tasks.length]).to.deep.equal(['chord', 4, 2])
+    expect(sum.body?.task).to.equal('shop.total')
+    expect([add.s(1).size, add.s(1).tasks, add.s(1).body]).to.deep.equal([1, [], undefined])
+  })
+
+  it('are immutable in all of their members', () => {
+    const members = group([add.s(1), add.s(2)]).set({ immutable: true })
+    expect(members.tasks.map(({ immutable }) => immutable)).to.deep.equal([true, true])
+    const sum = chord([add.s(1)], total.s()).set({ immutable: true })
+    expect([sum.tasks[0]?.immutable, sum.body?.immutable]).to.deep.equal([true, false])
+  })
+
+  it('pass links on: a group to its first task, which keeps its result, a chord to its body', () => {
+    const members = group([add.s(1, 1), add.s(2, 2)])
+    members.link(add.s(9, 9))
+    const [first, second] = members.tasks
+    expect(first?.flattenLinks()[1]).to.include({ immutable: true })
+    expect(second?.flattenLinks()).to.have.length(1)
+    const sum = chord([add.s(1, 1)], total.s())
+    sum.link(add.s(9))
+    expect(sum.body?.flattenLinks()).to.have.length(2)
+  })
+
+  it('pass errbacks on: a group to all of its tasks', () => {
+    const members = group([add.s(1, 1), add.s(2, 2)])
+    members.linkError(add.s(9, 9))
+    for (const { options } of members.tasks) expect(options['link_error']).to.have.length(1)
+  })
+
+  it('refuse chunks of no size', () => {
+    expect(() => add.chunks([[1, 1]], 0)).to.throw(/1 item or more/)
+    expect(
+      add
+        .chunks(
+          [
+            [1, 1],
+            [2, 2],
+            [3, 3],
+          ],
+          2,
+        )
+        .group().size,
+    ).to.equal(2)
   })
 })

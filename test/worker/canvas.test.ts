@@ -1,11 +1,14 @@
 /** Canvases from a client to a worker of ours, and back as results. */
 
 import { expect } from 'chai'
+import type { SignatureDict } from '../../protocol/signature.ts'
 import { PartiallySentError } from '../../src/errors.ts'
 import { AsyncResult } from '../../src/results/async-result.ts'
 import { GroupResult } from '../../src/results/group-result.ts'
 import { chain, chord, group } from '../../src/task/compose.ts'
+import type { TaskContext } from '../../src/task/context.ts'
 import type { Task } from '../../src/task/task.ts'
+import { until } from '../support/until.ts'
 import { Harness } from './harness.ts'
 
 describe('a canvas, sent to a worker', () => {
@@ -124,5 +127,42 @@ describe('a canvas, sent to a worker', () => {
     expect(error).to.be.instanceOf(PartiallySentError)
     const failed: unknown = await result.get(wait).catch((raised: unknown) => raised)
     expect(String(failed)).to.include('Dependency')
+  })
+
+  it('waits for a part that a task adds to its chord and sends itself', async () => {
+    const { app } = harness
+    const adds = app.task('adds', { bind: true }, async (self, n: number) => {
+      const part = await self.addToChord(add.s(n, 1), { lazy: true })
+      await app.signature(part).delay()
+      return n
+    })
+    const result = await chord([adds.s(10)], total.s()).applyAsync()
+    expect(await result.get(wait)).to.equal(21)
+  })
+
+  it('bears its stamps in every task, through a retry and in what is linked', async () => {
+    const { app } = harness
+    const seen: string[] = []
+    const note = (self: TaskContext): void => {
+      const { tenant } = self.request.stamps
+      seen.push(`${self.name} ${self.request.retries} ${String(tenant)}`)
+    }
+    const linked = app.task('linked', { bind: true }, (self) => note(self))
+    const tries = app.task('tries', { bind: true }, (self) => {
+      note(self)
+      if (self.request.retries === 0) throw self.retry({ countdown: 0 })
+    })
+    const sig = chain(tries.si(), linked.si())
+    sig.link(linked.si())
+    const result = await sig.stamp({ tenant: 'a' }).applyAsync()
+    await result.get(wait)
+    await until(() => seen.length === 4)
+    expect(seen.toSorted()).to.deep.equal(['linked 0 a', 'linked 0 a', 'tries 0 a', 'tries 1 a'])
+  })
+
+  it('may be read from the dict that Celery writes', async () => {
+    const dict: unknown = JSON.parse(JSON.stringify(chord([add.s(1, 1)], total.s())))
+    const result = await harness.app.signature(dict as SignatureDict).applyAsync()
+    expect(await result.get(wait)).to.equal(2)
   })
 })
