@@ -129,6 +129,25 @@ describe('those who wait for results on Redis', () => {
     expect(await within(60, answers)).to.deep.equal(ids.map((_, n) => n))
   }).timeout(90_000)
 
+  it('hear of it wherever in the conversation they are cut', async () => {
+    const worker = open().backend
+    const { hostname: host, port } = new URL(url)
+    const cutAfter = async (pieces: number): Promise<void> => {
+      const broken = await new Proxy({ host, port: Number(port) }).start()
+      broken.cutAfter(pieces)
+      const { backend } = open(broken.url(url))
+      const id = randomUUID()
+      const answer = new AsyncResult<number>(id, { backend }).get({ timeout: 60 })
+      const healing = setTimeout(() => broken.cutAfter(Infinity), 100)
+      await worker.store(meta(id, 'SUCCESS', pieces))
+      expect(await answer).to.equal(pieces)
+      clearTimeout(healing)
+      await backend.close()
+      await broken.stop()
+    }
+    await Promise.all(Array.from({ length: 20 }, (_, pieces) => cutAfter(pieces)))
+  }).timeout(90_000)
+
   it('hear of what is stored while nothing arrives on connections that nobody closed', async () => {
     const policy = { maxRetries: null, intervalStart: 0, intervalStep: 0.05, intervalMax: 0.1 }
     const connect = (): Promise<Redis> => openRedis(proxy.url(url))

@@ -1,9 +1,13 @@
 /** Whether many results as one do what Celery's groups of results do. */
 
 import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { Celery } from '../../src/app/celery.ts'
+import { FileBackend } from '../../src/backends/file.ts'
 import { MemoryBackend } from '../../src/backends/memory.ts'
 import { RedisBackend } from '../../src/backends/redis.ts'
 import { NotSupported } from '../../src/errors.ts'
@@ -22,6 +26,13 @@ describe('a group of results in memory', () => {
 
 describe('a group of results on Redis', () => {
   resultsContract(async () => new RedisBackend(await redisUrl(), backendDeps()))
+})
+
+describe('a group of results in files, which are looked at again and again', () => {
+  let directory: string
+  before(() => (directory = mkdtempSync(join(tmpdir(), 'celeriac-results-'))))
+  after(() => rmSync(directory, { recursive: true }))
+  resultsContract(async () => new FileBackend(`file://${directory}`, backendDeps()))
 })
 
 describe('a group of results', () => {
