@@ -196,14 +196,14 @@ describe('a chain', () => {
   it('of groups and chords runs here and now, one task after another', async () => {
     app.task('echo', (...args: unknown[]) => args)
     const part = (...args: unknown[]): SignatureDict => makeSignature('shop.add', args)
-    const group = groupOf([part(1), part(2)])
+    const both = groupOf([part(1), part(2)])
     const echo = makeSignature('echo')
     const runs = async (dict: SignatureDict, ...args: unknown[]): Promise<unknown> =>
       (await new Signature(app.host, dict).apply(args)).get()
-    expect(await runs(group, 10)).to.deep.equal([11, 12])
-    expect(await runs(chordOf(group, echo), 10)).to.deep.equal([[11, 12]])
-    expect(await runs(chainOf([part(1, 1), group, echo]))).to.deep.equal([[3, 4]])
-    const header = [chainOf([part(1), group]), chordOf(group, echo)]
+    expect(await runs(both, 10)).to.deep.equal([11, 12])
+    expect(await runs(chordOf(both, echo), 10)).to.deep.equal([[11, 12]])
+    expect(await runs(chainOf([part(1, 1), both, echo]))).to.deep.equal([[3, 4]])
+    const header = [chainOf([part(1), both]), chordOf(both, echo)]
     expect(await runs(chordOf(header, echo), 1)).to.deep.equal([[[3, 4], [[2, 3]]]])
   })
 
@@ -219,10 +219,10 @@ describe('a chain', () => {
 
   it('is refused with NotSupported when it leads to a chord that the backend cannot count', async () => {
     const tasks = [add.s(1, 1).toJSON(), add.s(2, 2).toJSON()]
-    const group = makeSignature('celery.group', [], { tasks }, { subtask_type: 'group' })
+    const header = makeSignature('celery.group', [], { tasks }, { subtask_type: 'group' })
     const sig = chain([
       add.s(1, 2),
-      new Signature(app.host, group),
+      new Signature(app.host, header),
       new Signature(app.host, makeSignature('sum')),
     ])
     expect(await sig.applyAsync().catch((error: unknown) => error)).to.be.instanceOf(NotSupported)
