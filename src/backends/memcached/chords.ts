@@ -34,13 +34,12 @@ export class MemcachedChords implements ChordStore {
     this.#options = options
   }
 
-  /** The counter is there before the group, as Celery has it; a size that the group does not tell is kept beside it. */
+  /** The counter is there before the group, as in Celery; the size stands beside it, so that not each part reads the group. */
   async open({ header, size }: OpenedChord): Promise<void> {
     const { servers, groups, keyValue, retry } = this.#options
-    const [[id], members] = header
+    const [[id]] = header
     await retry(() => servers.set(this.#counter(id), Buffer.from('0')))
-    if (size !== members?.length)
-      await retry(() => servers.set(keyValue.keys.chordSize(id), Buffer.from(String(size))))
+    await retry(() => servers.set(keyValue.keys.chordSize(id), Buffer.from(String(size))))
     await groups.save(header)
   }
 
@@ -53,18 +52,11 @@ export class MemcachedChords implements ChordStore {
     groupId,
     taskId,
   }: ReturnedPart): Promise<readonly ChordPart[] | undefined> {
-    const { servers, groups, log, retry } = this.#options
-    const group = await groups.restore(groupId)
-    if (group === undefined) {
-      log.warning(`GroupResult ${groupId.slice(0, 256)} no longer exists: is its chord over?`)
-      return undefined
-    }
+    const { servers, groups, retry } = this.#options
     const isFirst = await retry(() => servers.add(this.#mark(groupId, taskId), ONE))
-    const count = isFirst ? await retry(() => servers.incr(this.#counter(groupId))) : undefined
-    if (isFirst && count !== (await this.#size(group))) {
-      await retry(() => servers.touch(this.#counter(groupId)))
-      return undefined
-    }
+    if (isFirst && !(await this.#isLast(groupId))) return undefined
+    const group = await groups.restore(groupId)
+    if (group === undefined) return this.#gone(groupId)
     const metas = await this.#options.fetchMany(idsOf(group))
     const ready = metas.filter(({ status }) => READY_STATES.has(status))
     // counted, but perhaps not to the end: what is stored tells
@@ -87,11 +79,21 @@ export class MemcachedChords implements ChordStore {
     await retry(() => Promise.all([...own, ...marks].map((key) => servers.delete(key))))
   }
 
-  async #size(group: ResultTuple): Promise<number> {
-    const { servers, keyValue, retry } = this.#options
-    const [[id], members] = group
-    const [kept] = await retry(() => servers.getMany([keyValue.keys.chordSize(id)]))
-    return kept === undefined ? (members?.length ?? 0) : Number(kept)
+  /** Counts a part; whether it was the last. What Python opened has no size but that of its group. */
+  async #isLast(groupId: string): Promise<boolean> {
+    const { servers, groups, keyValue, retry } = this.#options
+    const count = await retry(() => servers.incr(this.#counter(groupId)))
+    if (count === undefined) return this.#gone(groupId) ?? false
+    const [size] = await retry(() => servers.getMany([keyValue.keys.chordSize(groupId)]))
+    const members = size === undefined ? (await groups.restore(groupId))?.[1] : undefined
+    if (count === (size === undefined ? members?.length : Number(size))) return true
+    await retry(() => servers.touch(this.#counter(groupId)))
+    return false
+  }
+
+  #gone(groupId: string): undefined {
+    const id = groupId.slice(0, 256)
+    this.#options.log.warning(`GroupResult ${id} no longer exists: is its chord over?`)
   }
 
   async #claim(groupId: string, taskId: string): Promise<boolean> {
