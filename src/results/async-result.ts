@@ -30,7 +30,7 @@ import {
   type ResultNode,
   type TaskHandle,
 } from './tree.ts'
-import { parentError, waitFor, type Parents } from './wait.ts'
+import { parentError, waitFor } from './wait.ts'
 
 export type { GetOptions, MaybeThrowOptions, UpdatesOptions } from './options.ts'
 export type { ResultSource, RevokeOptions, StampedHeaders } from './source.ts'
@@ -239,9 +239,9 @@ export class AsyncResult<R = unknown> extends TaskFacts implements ResultNode<R>
     return known !== undefined && READY_STATES.has(known.status) ? decoded(known) : undefined
   }
 
-  get #parents(): Parents | undefined {
+  get #parents(): readonly TaskHandle[] | undefined {
     if (this.parent === undefined) return undefined
-    return { backend: this.#source.backend, taskIds: ancestorsOf([this]) }
+    return ancestorsOf([this])
   }
 
   #learn(meta: ResultMeta): ResultMeta {
@@ -249,7 +249,10 @@ export class AsyncResult<R = unknown> extends TaskFacts implements ResultNode<R>
     return decoded(meta)
   }
 
-  async #wait(options: GetOptions, parents: Parents | undefined): Promise<ResultMeta> {
+  async #wait(
+    options: GetOptions,
+    parents: readonly TaskHandle[] | undefined,
+  ): Promise<ResultMeta> {
     const { timeout, signal, onMessage } = options
     return await new Promise((resolve, reject) => {
       waitFor([this.taskHandle], { timeout, signal, parents, onMessage, onReady: resolve }).catch(

@@ -5,7 +5,6 @@ import { PROPAGATE_STATES, SUCCESS } from '../../protocol/states.ts'
 import { Feed } from './feed.ts'
 import type { GetOptions } from './options.ts'
 import { raised } from './remote-error.ts'
-import type { ResultSource } from './source.ts'
 import { ancestorsOf, tasksOf, type ResultNode, type TaskHandle } from './tree.ts'
 import { waitFor } from './wait.ts'
 
@@ -13,7 +12,6 @@ export interface Joining {
   readonly members: readonly ResultNode[]
   /** The group itself, when what ran before it matters. */
   readonly owner?: ResultNode | undefined
-  readonly source: ResultSource | undefined
 }
 
 /** A member that has completed; of one that failed, `value` is its error when nothing is thrown. */
@@ -97,12 +95,9 @@ async function wait(joining: Joining, options: GetOptions, hooks: Hooks): Promis
   })
 }
 
-function parentsOf({ members, owner, source }: Joining): Parameters<typeof waitFor>[1]['parents'] {
+function parentsOf({ members, owner }: Joining): readonly TaskHandle[] {
   const nodes = members.flatMap(withMembers)
-  const taskIds = ancestorsOf(owner === undefined ? nodes : [owner, ...nodes])
-  return taskIds.length === 0 || source === undefined
-    ? undefined
-    : { backend: source.backend, taskIds }
+  return ancestorsOf(owner === undefined ? nodes : [owner, ...nodes])
 }
 
 function withMembers(node: ResultNode): readonly ResultNode[] {

@@ -11,22 +11,22 @@ export interface Known {
 }
 
 /** By the id of the task. What is ready is not asked for again. */
-export async function metasOf(nodes: Iterable<ResultNode>): Promise<ReadonlyMap<string, Known>> {
+export async function metasOf(tasks: readonly TaskHandle[]): Promise<ReadonlyMap<string, Known>> {
   const known = new Map<string, Known>()
   const asked = new Map<ResultBackend, TaskHandle[]>()
-  for (const task of [...nodes].flatMap(tasksOf)) {
+  for (const task of tasks) {
     if (task.known !== undefined) {
       known.set(task.taskId, { meta: task.known, ready: true })
       continue
     }
     const { backend } = task.source
-    const tasks = asked.get(backend)
-    if (tasks === undefined) asked.set(backend, [task])
-    else tasks.push(task)
+    const others = asked.get(backend)
+    if (others === undefined) asked.set(backend, [task])
+    else others.push(task)
   }
-  const answers = Array.from(asked, async ([backend, tasks]) => {
-    const metas = await backend.fetchMany(tasks.map(({ taskId }) => taskId))
-    for (const [index, task] of tasks.entries()) {
+  const answers = Array.from(asked, async ([backend, unknown]) => {
+    const metas = await backend.fetchMany(unknown.map(({ taskId }) => taskId))
+    for (const [index, task] of unknown.entries()) {
       const answer = metas[index]
       if (answer === undefined) continue
       const meta = task.learn(answer)

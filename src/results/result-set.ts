@@ -9,7 +9,13 @@ import { metasOf, statesOf } from './metas.ts'
 import type { GetOptions, MaybeThrowOptions } from './options.ts'
 import { raised } from './remote-error.ts'
 import type { ResultSource, RevokeOptions } from './source.ts'
-import { inspectable, tasksForgottenWith, tasksOf, type ResultNode } from './tree.ts'
+import {
+  inspectable,
+  tasksForgottenWith,
+  tasksOf,
+  type ResultNode,
+  type TaskHandle,
+} from './tree.ts'
 
 /** The handle of a member: of a task that gives a list it may be a group's. */
 export type MemberResult<T> = unknown extends T
@@ -120,8 +126,8 @@ export class ResultSet<R = unknown[]> implements Iterable<ResultNode> {
 
   /** Whether all are ready: they succeeded, failed or were revoked. */
   async ready(): Promise<boolean> {
-    const known = await metasOf(this)
-    return this.#results.flatMap(tasksOf).every(({ taskId }) => known.get(taskId)?.ready)
+    const known = await metasOf(this.#tasks)
+    return this.#tasks.every(({ taskId }) => known.get(taskId)?.ready)
   }
 
   /** Whether one at least is not ready. */
@@ -136,13 +142,13 @@ export class ResultSet<R = unknown[]> implements Iterable<ResultNode> {
 
   /** Whether one at least failed. */
   async failed(): Promise<boolean> {
-    const known = await metasOf(this)
+    const known = await metasOf(this.#tasks)
     return this.#results.some((member) => statesOf(member, known).includes(FAILURE))
   }
 
   /** How many succeeded; a group among them when all in it did. */
   async completedCount(): Promise<number> {
-    const known = await metasOf(this)
+    const known = await metasOf(this.#tasks)
     return this.#results.filter((member) =>
       statesOf(member, known).every((state) => state === SUCCESS),
     ).length
@@ -151,8 +157,8 @@ export class ResultSet<R = unknown[]> implements Iterable<ResultNode> {
   /** Rejects with the error of the first, in their order, that failed; does not wait. */
   async maybeThrow(options: MaybeThrowOptions = {}): Promise<void> {
     const { propagate = true, callback } = options
-    const known = await metasOf(this)
-    for (const { taskId } of this.#results.flatMap(tasksOf)) {
+    const known = await metasOf(this.#tasks)
+    for (const { taskId } of this.#tasks) {
       const { status = '', result } = known.get(taskId)?.meta ?? {}
       if (propagate && PROPAGATE_STATES.has(status)) throw raised(result)
       callback?.(taskId, result)
@@ -200,7 +206,7 @@ export class ResultSet<R = unknown[]> implements Iterable<ResultNode> {
   /** Tells all workers not to run any of them: one broadcast. */
   async revoke(options: RevokeOptions = {}): Promise<void> {
     const ids = new Map<ResultSource, string[]>()
-    for (const task of this.#results.flatMap(tasksOf)) {
+    for (const task of this.#tasks) {
       if (task.revokeLocally !== undefined) task.revokeLocally()
       else {
         const source = this.#source ?? task.source
@@ -243,7 +249,7 @@ export class ResultSet<R = unknown[]> implements Iterable<ResultNode> {
 
   /** What the app gave. */
   protected get source(): ResultSource | undefined {
-    return this.#source ?? this.#results.flatMap(tasksOf)[0]?.source
+    return this.#source ?? this.#tasks[0]?.source
   }
 
   /** The group that this is, when it is one. */
@@ -252,7 +258,12 @@ export class ResultSet<R = unknown[]> implements Iterable<ResultNode> {
   }
 
   get #joining(): Joining {
-    return { members: [...this.#results], owner: this.owner, source: this.source }
+    return { members: [...this.#results], owner: this.owner }
+  }
+
+  /** Of all members, in their order. */
+  get #tasks(): readonly TaskHandle[] {
+    return this.#results.flatMap(tasksOf)
   }
 
   #has(id: string): boolean {

@@ -126,23 +126,19 @@ export function tasksOf(node: ResultNode): readonly TaskHandle[] {
   return task === undefined ? (node.results ?? []).flatMap(tasksOf) : [task]
 }
 
-/** The ids of the tasks that ran before some nodes, each once and the first one first; of a group, all its members. */
-export function ancestorsOf(nodes: readonly ResultNode[]): readonly string[] {
+/** The tasks that ran before some nodes, each once and the first one first; of a group, all its members. */
+export function ancestorsOf(nodes: readonly ResultNode[]): readonly TaskHandle[] {
   const seen = new Set<ResultNode>()
-  const ids = new Set<string>()
+  const tasks = new Map<string, TaskHandle>()
   for (const node of nodes) {
     const line: ResultNode[] = []
     for (let { parent } = node; parent !== undefined && !seen.has(parent); { parent } = parent) {
       seen.add(parent)
       line.push(parent)
     }
-    for (const parent of line.toReversed()) for (const id of taskIds(parent)) ids.add(id)
+    for (const task of line.toReversed().flatMap(tasksOf)) tasks.set(task.taskId, task)
   }
-  return [...ids]
-}
-
-function taskIds(node: ResultNode): readonly string[] {
-  return node.results === undefined ? [node.id] : node.results.flatMap(taskIds)
+  return [...tasks.values()]
 }
 
 function isNone(value: unknown): boolean {

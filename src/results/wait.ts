@@ -5,21 +5,17 @@ import { PROPAGATE_STATES, READY_STATES } from '../../protocol/states.ts'
 import { ImproperlyConfigured, TimeoutError } from '../errors.ts'
 import { secondsOf, type Seconds } from '../runtime/duration.ts'
 import { reasonOf, timerMs } from '../runtime/retry.ts'
-import type { ResultBackend, Unsubscribe } from './backend.ts'
-import { remoteError } from './remote-error.ts'
+import type { Unsubscribe } from './backend.ts'
+import { metasOf } from './metas.ts'
+import { raised } from './remote-error.ts'
 import type { TaskHandle } from './tree.ts'
-
-export interface Parents {
-  readonly backend: ResultBackend
-  /** The tasks whose failure ends the wait, the first to run first. */
-  readonly taskIds: readonly string[]
-}
 
 export interface WaitOptions {
   /** Seconds; 0 and undefined are no limit, as in Celery. */
   readonly timeout?: Seconds | undefined
   readonly signal?: AbortSignal | undefined
-  readonly parents?: Parents | undefined
+  /** The tasks whose failure ends the wait, the first to run first. */
+  readonly parents?: readonly TaskHandle[] | undefined
   /** Called with every meta of the tasks themselves; what it throws ends the wait. */
   readonly onMessage?: ((meta: ResultMeta) => void) | undefined
   /** Called once for each task, when it is ready; what it throws ends the wait. */
@@ -33,6 +29,8 @@ export interface WaitOptions {
 export async function waitFor(tasks: readonly TaskHandle[], options: WaitOptions): Promise<void> {
   if (options.signal?.aborted) throw reasonOf(options.signal)
   const seconds = limitOf(options.timeout)
+  const failed = options.parents?.find(({ known }) => PROPAGATE_STATES.has(known?.status ?? ''))
+  if (failed !== undefined) throw raised(failed.known?.result)
   const waited = tasks.flatMap((task, index) => {
     if (task.known === undefined) return [{ task, index }]
     options.onReady(task.known, index)
@@ -42,10 +40,12 @@ export async function waitFor(tasks: readonly TaskHandle[], options: WaitOptions
 }
 
 /** The error of the first of some tasks that failed. */
-export async function parentError({ backend, taskIds }: Parents): Promise<Error | undefined> {
-  const metas = taskIds.length === 0 ? [] : await backend.fetchMany(taskIds)
-  const failed = metas.find(({ status }) => PROPAGATE_STATES.has(status))
-  return failed === undefined ? undefined : remoteError(failed)
+export async function parentError(parents: readonly TaskHandle[]): Promise<Error | undefined> {
+  const known = await metasOf(parents)
+  const failed = parents
+    .map(({ taskId }) => known.get(taskId)?.meta)
+    .find((meta) => PROPAGATE_STATES.has(meta?.status ?? ''))
+  return failed === undefined ? undefined : raised(failed.result)
 }
 
 interface Waited {
@@ -83,10 +83,11 @@ class Wait {
 
   /** Parents first: of what is known already, theirs is told first. */
   #subscribe(waited: readonly Waited[]): void {
-    const { parents } = this.#options
-    for (const id of parents?.taskIds ?? []) {
-      const unsubscribe = parents?.backend.subscribe(id, (meta) => this.#hearParent(meta))
-      if (unsubscribe !== undefined) this.#unsubscribes.set(id, unsubscribe)
+    for (const parent of this.#options.parents ?? []) {
+      if (parent.known !== undefined) continue
+      const { source, taskId } = parent
+      const onMeta = (meta: ResultMeta): void => this.#hearParent(parent, meta)
+      this.#unsubscribes.set(taskId, source.backend.subscribe(taskId, onMeta))
     }
     for (const each of waited) {
       const { source, taskId } = each.task
@@ -96,8 +97,9 @@ class Wait {
     }
   }
 
-  #hearParent(meta: ResultMeta): void {
-    if (PROPAGATE_STATES.has(meta.status)) this.#fail(remoteError(meta))
+  #hearParent(parent: TaskHandle, raw: ResultMeta): void {
+    const meta = parent.learn(raw)
+    if (PROPAGATE_STATES.has(meta.status)) this.#fail(raised(meta.result))
   }
 
   /** What the caller's functions throw is the caller's to hear, not the backend's. */

@@ -116,6 +116,16 @@ describe('a group of results', () => {
     await harness.close()
   })
 
+  it('follows what ran here before it, too', async () => {
+    const before = new EagerResult('before', { state: 'SUCCESS', result: 1 })
+    const member = new EagerResult<number>('m', { state: 'SUCCESS', result: 2 })
+    expect(await new GroupResult('g', [member], { parent: before }).get()).to.deep.equal([2])
+    const error = new RangeError('mine')
+    const failed = new EagerResult('failed', { state: 'FAILURE', result: error })
+    const group = new GroupResult('g', [member, a], { parent: failed })
+    expect(await group.get().catch((reason: unknown) => reason)).to.equal(error)
+  })
+
   it('needs an id, and an app to be kept', async () => {
     expect(() => new GroupResult('', [])).to.throw(TypeError)
     const reason = await new GroupResult('g', []).save().catch((error: unknown) => error)

@@ -39,7 +39,11 @@ describe('a result tuple', () => {
         [['b', null], null],
       ],
     ]
-    expect(ancestorsOf([read([['last', group], null])])).to.deep.equal(['root', 'a', 'b'])
+    expect(ancestorsOf([read([['last', group], null])]).map(({ taskId }) => taskId)).to.deep.equal([
+      'root',
+      'a',
+      'b',
+    ])
   })
 
   for (const wrong of [
