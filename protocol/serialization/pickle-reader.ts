@@ -7,7 +7,7 @@
  * @see CPython 3.13, Lib/pickle.py, `_Unpickler`; Lib/pickletools.py
  */
 
-import { DecodeError } from '../errors.ts'
+import { DecodeError, LimitExceeded } from '../errors.ts'
 import { build, construct, Global } from './pickle-globals.ts'
 import { PickledDict, PickledSet } from './pickle-values.ts'
 import {
@@ -30,13 +30,17 @@ class Machine {
   /** Where in the stack the open marks are. */
   readonly #marks: number[] = []
   readonly #memo = new Map<number, unknown>()
+  /** Words of memory that are left: an opcode of one byte may take many. */
+  #budget: number
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, budget: number) {
     this.#bytes = bytes
+    this.#budget = budget
   }
 
   run(): unknown {
     for (;;) {
+      this.#spend(1)
       const code = this.uint(1)
       if (code === STOP) return this.pop()
       const operation = OPERATIONS.get(code)
@@ -70,7 +74,13 @@ class Machine {
   }
 
   push(value: unknown): void {
+    if (typeof value === 'object' && value !== null) this.#spend(OBJECT_WORDS)
     this.stack.push(value)
+  }
+
+  #spend(words: number): void {
+    this.#budget -= words
+    if (this.#budget < 0) throw new LimitExceeded('the pickle holds more than is read of one')
   }
 
   pop(): unknown {
@@ -103,6 +113,7 @@ class Machine {
   }
 
   put(index: number): void {
+    this.#spend(ENTRY_WORDS)
     this.#memo.set(index, this.top())
   }
 
@@ -119,9 +130,17 @@ class Machine {
 const CONFUSED = 'a pickle is not well formed'
 const STOP = 0x2e
 
-/** What stands on the stack, left to be turned into plain values. @throws DecodeError */
-export function unpickle(bytes: Buffer): unknown {
-  return new Machine(bytes).run()
+/** What a list, an object or a piece of bytes takes, and what an entry of the memo. */
+const OBJECT_WORDS = 12
+const ENTRY_WORDS = 5
+
+/**
+ * What stands on the stack, left to be turned into plain values; at most about so many words of it.
+ *
+ * @throws DecodeError, LimitExceeded
+ */
+export function unpickle(bytes: Buffer, budget: number): unknown {
+  return new Machine(bytes, budget).run()
 }
 
 type Operation = (machine: Machine) => void

@@ -69,6 +69,11 @@ export abstract class Opaque {
 /** Values and characters of them, each counted as often as it is met: so no memo makes more of little. */
 const MIN_SIZE = 1_000_000
 
+/** How much is read of a pickle at most, in words of memory and in values. */
+export function sizeLimit({ maxBodyBytes }: Limits): number {
+  return Math.max(MIN_SIZE, maxBodyBytes)
+}
+
 /** @throws DecodeError, LimitExceeded */
 export function plainValue(value: unknown, limits: Limits): unknown {
   return new Plain(limits).value(value, 0)
@@ -80,7 +85,7 @@ class Plain {
 
   constructor(limits: Limits) {
     this.#maxDepth = limits.maxDepth
-    this.#left = Math.max(MIN_SIZE, limits.maxBodyBytes)
+    this.#left = sizeLimit(limits)
   }
 
   value(value: unknown, depth: number): unknown {

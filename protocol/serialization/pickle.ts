@@ -5,7 +5,7 @@ import { DecodeError, LimitExceeded } from '../errors.ts'
 import { isPlainObject } from '../plain.ts'
 import { readResultTuple, type ResultTuple } from '../result.ts'
 import { unpickle } from './pickle-reader.ts'
-import { plainValue } from './pickle-values.ts'
+import { plainValue, sizeLimit } from './pickle-values.ts'
 import { GroupToPickle, pickle as dump } from './pickle-writer.ts'
 import type { Serializer } from './serializer.ts'
 
@@ -33,7 +33,7 @@ export function pickleLoads(bytes: Buffer, limits: Limits = DEFAULT_LIMITS): unk
   if (bytes.length > limits.maxBodyBytes) {
     throw new LimitExceeded(`a pickle of ${bytes.length} bytes is over ${limits.maxBodyBytes}`)
   }
-  return plainValue(unpickle(bytes), limits)
+  return plainValue(unpickle(bytes, sizeLimit(limits)), limits)
 }
 
 /** A group as Python's `GroupResult.save()` keeps it in a database. */

@@ -225,6 +225,21 @@ describe('pickle', () => {
       ).to.throw(LimitExceeded, 'holds more')
     })
 
+    it('cannot fill the memory with what takes a byte each', () => {
+      for (const byte of [']', '}', '(', '2']) {
+        const body = Buffer.concat([Buffer.from(']'), Buffer.alloc(1_000_000, byte)])
+        expect(
+          () => pickleLoads(body, { ...DEFAULT_LIMITS, maxBodyBytes: 1_000_001 }),
+          byte,
+        ).to.throw(CeleryError)
+      }
+      const lists = Buffer.alloc(200_000, ']')
+      expect(() => pickleLoads(lists, { ...DEFAULT_LIMITS, maxBodyBytes: 1_000_000 })).to.throw(
+        LimitExceeded,
+        'holds more',
+      )
+    })
+
     it('cannot keep us busy with one number', () => {
       expectCalm(() => pickleLoads(Buffer.from(`I${'9'.repeat(900_000)}\n.`)))
       const long = Buffer.concat([Buffer.from([0x8b, 0, 0, 1, 0]), Buffer.alloc(65_536, 0xff)])
