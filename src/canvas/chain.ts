@@ -5,7 +5,8 @@ import { CeleryError } from '../../protocol/errors.ts'
 import { indexOption, listOf, merge, mergeOptions, textOption } from './call.ts'
 import type { Kind, Recursion } from './kind.ts'
 import { withImmutable } from './immutable.ts'
-import { withCallbacks, withErrbacks } from './links.ts'
+import { withCallbacks, withErrbacks, withPart } from './links.ts'
+import { pipe } from './pipe.ts'
 import {
   withAncestor,
   type FreezeOptions,
@@ -14,7 +15,7 @@ import {
   type PlanEnvironment,
   type PlannedResult,
 } from './plan.ts'
-import { chordOf, tasksOf } from './primitives.ts'
+import { bodyOf, chordOf, endsOf, tasksOf } from './primitives.ts'
 
 export const chain: Kind = {
   /** Freezes every task; the chain stands for its last one. */
@@ -112,8 +113,9 @@ function firstOf(task: SignatureDict, of: SignatureDict, given: Given): Signatur
 }
 
 /**
- * A group that something follows is the header of a chord with that as its body, in the place of both. A
- * chord has its errbacks before the tasks of its header get to bear its body.
+ * A group that something follows is the header of a chord with that as its body, in the place of both. So
+ * is a group that is the end of a chord's body: else each of its tasks, or none, would be followed. A chord
+ * has its errbacks before the tasks of its header get to bear its body.
  */
 function asHeader(
   task: SignatureDict,
@@ -121,7 +123,12 @@ function asHeader(
   linkError: unknown,
   environment: PlanEnvironment,
 ): SignatureDict {
-  if (task.subtask_type === 'chord') return withErrbacks(task, linkError, environment)
+  if (task.subtask_type === 'chord') {
+    const guarded = withErrbacks(task, linkError, environment)
+    const next = endsOf(bodyOf(task)).length === 1 ? undefined : steps.pop()
+    if (next === undefined) return guarded
+    return withPart(guarded, 'body', pipe(bodyOf(guarded), next.signature, environment))
+  }
   const next = task.subtask_type === 'group' ? steps.pop() : undefined
   return next === undefined ? task : { ...chordOf(task, next.signature), args: task.args }
 }

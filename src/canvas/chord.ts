@@ -51,6 +51,7 @@ export const chord: Kind = {
     if (members.length === 0) return bodyAlone(id, body, recursion)
     const plan = planMembers(parts, members, headerGiven(signature, given, options), recursion)
     const size = members.reduce((sum, member) => sum + endsOf(member.signature).length, 0)
+    if (size === 0) return bodyAtOnce(plan, body, recursion)
     return {
       calls: plan.calls,
       result: withAncestor(body.result, alone(plan.result)),
@@ -91,6 +92,18 @@ function headerGiven(
   const set = signature.options['countdown']
   const options = set === undefined ? rest : { ...rest, countdown: set }
   return { args, kwargs: { ...(inner as object), ...outer, ...given.kwargs }, options }
+}
+
+/** A header of chains that end in nothing has no part to wait for. */
+function bodyAtOnce(header: Omit<Plan, 'started'>, body: Frozen, recursion: Recursion): Plan {
+  const sent = bodyAlone(header.result.id, body, recursion)
+  const chords = [...(header.chords ?? []), ...(sent.chords ?? [])]
+  return {
+    ...sent,
+    calls: [...header.calls, ...sent.calls],
+    result: withAncestor(body.result, header.result),
+    ...(chords.length === 0 ? {} : { chords }),
+  }
 }
 
 function bodyAlone(id: string, body: Frozen, recursion: Recursion): Plan {

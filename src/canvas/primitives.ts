@@ -59,7 +59,9 @@ export function bodyOf(chord: SignatureDict): SignatureDict {
 
 /**
  * The tasks that a signature ends with. In the header of a chord each of them is one part: of a group
- * all, of a chain those of its last, of a chord those of its body. What is malformed has none.
+ * all, of a chain those of its last, of a chord those of its body. What is malformed has none, and no
+ * more has a chain that ends in an empty group, in which nothing bears the body: where Celery counts the
+ * step before it, its chord waits for ever.
  *
  * @see celery 5.6, canvas.py, `_chord._descend`
  */
@@ -68,7 +70,7 @@ export function endsOf(last: SignatureDict): readonly SignatureDict[] {
   const { tasks, body } = last.kwargs
   const parts = (Array.isArray(tasks) ? tasks : []) as readonly SignatureDict[]
   if (type === 'group') return parts.flatMap(endsOf)
-  if (type === 'chain') return parts.map(endsOf).findLast((ends) => ends.length > 0) ?? []
+  if (type === 'chain') return parts.slice(-1).flatMap(endsOf)
   if (type !== 'chord') return [last]
   return typeof body === 'object' && body !== null ? endsOf(body as SignatureDict) : []
 }

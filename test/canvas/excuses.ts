@@ -1,6 +1,7 @@
 /** Where we differ from Celery on purpose, each with its reason; Python peers are right with either. */
 
 import { isPlainObject, type PlainObject } from '../../protocol/plain.ts'
+import { endsOf } from '../../src/canvas/primitives.ts'
 import type { SignatureDict } from '../../protocol/signature.ts'
 
 /** What is compared; `all` is a whole step. */
@@ -104,6 +105,17 @@ export const EXCUSES: readonly Excuse[] = [
     holds: ({ signature }) => some(signature, isGroupAtOnce),
   },
   {
+    why: 'a chain that ends in an empty group is no part of a chord: Celery counts one, and waits for ever',
+    kinds: ['sizes'],
+    holds: named(/^empty group, at the end of a chain in a header$/),
+  },
+  {
+    why: 'what follows a chord whose body is a group follows the group, once: Celery lets each task of it be followed, by tasks with the same ids',
+    kinds: ['frozen', 'calls', 'sizes', 'result'],
+    holds: ({ signature }) => some(signature, isGroupFollowed),
+    see: nothing,
+  },
+  {
     why: 'a name is among the stamped headers only of what has the stamp: Celery shares the list between links',
     kinds: ['stamps'],
     holds: named(/^stamps on links that are primitives$/),
@@ -189,6 +201,15 @@ function isUnspliced(signature: SignatureDict): boolean {
 
 function isEmptyGroup(signature: SignatureDict): boolean {
   return signature.subtask_type === 'group' && (signature.kwargs['tasks'] as unknown[]).length === 0
+}
+
+function isGroupFollowed({ subtask_type: type, kwargs }: SignatureDict): boolean {
+  if (type !== 'chain') return false
+  const followed = (kwargs['tasks'] as SignatureDict[]).slice(0, -1)
+  return followed.some(
+    (task) =>
+      task.subtask_type === 'chord' && endsOf(task.kwargs['body'] as SignatureDict).length !== 1,
+  )
 }
 
 function isGroupAtOnce({ subtask_type: type, kwargs: { header, body } }: SignatureDict): boolean {
