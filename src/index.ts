@@ -32,7 +32,10 @@ export type { CallOptions, Instant, Seconds, SignatureLike } from './task/sender
 export { chain, chord, group, type ChordCall } from './task/compose.ts'
 export type { Chunks } from './task/chunks.ts'
 export type { Group } from './task/fit.ts'
-export { Signature, type SetOptions } from './task/signature.ts'
+export { Signature, type SetOptions, type SignatureOptions } from './task/signature.ts'
+export type { SignatureMaker } from './task/signature-of.ts'
+export type { StampingVisitor, StampOptions } from './canvas/stamp.ts'
+export type { SignatureDict } from '../protocol/signature.ts'
 
 // results and states
 export { AsyncResult, type AsyncResultOptions } from './results/async-result.ts'
