@@ -17,8 +17,9 @@ import { script } from './script.ts'
  * Celery adds a part to a set of values: a task that runs twice and gives another value counts twice,
  * and its body runs without a part that is missing. Here a part takes the place of the one of the same
  * task; the place alone does not tell it, as a chain that ends in a group, and parts that were added,
- * share one. Who completes the parts claims the end: should it die, its task, which comes again, may
- * have the claim at once, and another that comes again later.
+ * share one. Where more than a thousand do, they are told apart when all seem to be there: to compare each
+ * with all others would keep Redis from its other work. Who completes the parts claims the end: should it
+ * die, its task, which comes again, may have the claim at once, and another that comes again later.
  *
  * @see celery 5.6, backends/redis.py, `on_chord_part_return`
  */
@@ -34,7 +35,8 @@ local function taskOf(value)
 end
 if ordered then
   local mine = taskOf(part)
-  for _, other in ipairs(redis.call('ZRANGEBYSCORE', parts, place, place)) do
+  local shared = redis.call('ZCOUNT', parts, place, place) > 1000
+  for _, other in ipairs(shared and {} or redis.call('ZRANGEBYSCORE', parts, place, place)) do
     if other ~= part and taskOf(other) == mine then redis.call('ZREM', parts, other) end
   end
   redis.call('ZADD', parts, place, part)

@@ -116,6 +116,18 @@ describe('chords on Redis', () => {
     for (const suffix of ['.s', '.j']) expect(await redis.ttl(key(suffix))).to.equal(-1)
   })
 
+  it('counts thousands that share a place, and none of them twice', async () => {
+    const store = chords()
+    const taskIds = Array.from({ length: 2000 }, (_, n) => `t${n}`)
+    await store.open({ header: [[id, null], []], size: taskIds.length })
+    const last = taskIds.pop() ?? ''
+    await Promise.all(taskIds.map((taskId) => store.onChordPartReturn(part(taskId, 0))))
+    expect(await store.onChordPartReturn(part('t7', 0, 'again'))).to.equal(undefined)
+    const all = await store.onChordPartReturn(part(last, 0))
+    expect(new Set(all?.map(({ taskId }) => taskId))).to.deep.equal(new Set([...taskIds, last]))
+    expect(all).to.have.length(2000)
+  })
+
   it('leaves the parts of a chord that failed to who looks for them, and never completes it again', async () => {
     const store = chords()
     await store.open(ofTwo())
