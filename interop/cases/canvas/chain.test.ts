@@ -194,7 +194,7 @@ const COURSE: readonly Workflow[] = [
     title:
       'a chord waits for a task that a soft time limit cut short (test_chord_soft_timeout_recuperation)',
     run: gives(({ add, delayed_sum, delayed_sum_with_soft_guard }) => {
-      const slow = delayed_sum_with_soft_guard.s([100], 2).set({ softTimeLimit: 1 })
+      const slow = delayed_sum_with_soft_guard.s([100], TIMEOUT).set({ softTimeLimit: 1 })
       return chord([add.s(1, 2), slow], delayed_sum.s(0))
     }, 3),
   },

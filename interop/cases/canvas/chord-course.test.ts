@@ -171,4 +171,4 @@ const PRIORITIES: readonly Workflow[] = [
   },
 ]
 
-onEveryCanvasStage('a chord, as it runs,', [...REPLACED, ...PARENTS, ...LEFT, ...PRIORITIES])
+onEveryCanvasStage('a chord on its way', [...REPLACED, ...PARENTS, ...LEFT, ...PRIORITIES])
