@@ -108,8 +108,8 @@ describe('an app', () => {
   })
 
   it('refuses a backend that it does not have', () => {
-    const app = createTestApp({ resultBackend: 'db+sqlite:///x' })
-    expect(() => app.backend).to.throw(ImproperlyConfigured, "no result backend for 'db+sqlite")
+    const app = createTestApp({ resultBackend: 'mongodb://host/x' })
+    expect(() => app.backend).to.throw(ImproperlyConfigured, "Celery's result backend 'mongodb")
   })
 })
 
