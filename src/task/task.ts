@@ -157,12 +157,12 @@ export class Task<A extends readonly unknown[] = readonly unknown[], R = unknown
   }
 
   /** One task that calls this one for each list of arguments. */
-  starmap(items: Iterable<A>): Signature<readonly unknown[], R[]> {
+  starmap(items: Iterable<Readonly<A>>): Signature<readonly unknown[], R[]> {
     return this.#each('celery.starmap', items)
   }
 
   /** Tasks that each call this one for so many lists of arguments. */
-  chunks(items: Iterable<A>, size: number): Chunks<R> {
+  chunks(items: Iterable<Readonly<A>>, size: number): Chunks<R> {
     return new Chunks<R>(this.#host, makeSignature(this.name), items, size)
   }
 
