@@ -2,17 +2,14 @@
 
 import { expect } from 'chai'
 import { randomUUID } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
 import { chord, GroupResult, type Celery, type TaskError } from '../../src/index.ts'
-import { DATABASES, migrated } from '../../test/support/django.ts'
+import { DATABASES, DJANGO_DIR, migrated } from '../../test/support/django.ts'
 import { Process } from '../../test/support/process.ts'
 import { redisUrl } from '../../test/support/services.ts'
 import { until } from '../../test/support/until.ts'
 import { createShop } from '../django/tasks.ts'
 import { PythonClient } from '../harness.ts'
 import { celeries } from '../matrix.ts'
-
-const DJANGO_DIR = fileURLToPath(new URL('../django', import.meta.url))
 
 type Row = Readonly<Record<string, unknown>>
 
@@ -23,7 +20,7 @@ const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 
 for (const [name, create] of Object.entries(DATABASES)) {
   describe(`a Django project on ${name}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let url: string
     let broker: string
     let shop: Celery
@@ -76,7 +73,7 @@ for (const [name, create] of Object.entries(DATABASES)) {
           const [row] = await value<Row[]>(`rows(${JSON.stringify(taskId)})`)
           return row?.['status'] === state ? row : undefined
         },
-        { seconds: 20, what: `${taskId} to become ${state}` },
+        { seconds: 50, what: `${taskId} to become ${state}` },
       )
 
     const rowOf = async (state: string, task: string, args: readonly unknown[]): Promise<Row> =>
@@ -129,6 +126,16 @@ for (const [name, create] of Object.entries(DATABASES)) {
       })
     }
 
+    it('has the same row of a task that came too late', async () => {
+      const options = { expires: new Date(Date.now() - 60_000) }
+      const [ours, theirs] = await Promise.all(
+        ['ts.add', 'py.add'].map(async (task) =>
+          rowIn('REVOKED', (await shop.sendTask(task, [2, 3], options)).id),
+        ),
+      )
+      expect(common(ours ?? {})).to.deep.equal(common(theirs ?? {}))
+    })
+
     it('has the same rows without result_extended, but for the traceback, which ours keeps', async () => {
       const [done, failed] = ['done', 'failed'].map((word) => `${word}-${randomUUID()}`)
       await django.eval(`store_plain('${done}', 5, 'SUCCESS')`)
@@ -155,20 +162,20 @@ for (const [name, create] of Object.entries(DATABASES)) {
       const { id } = await shop.sendTask('ts.spread', ['py.add'])
       await rowIn('SUCCESS', id)
       const child = `AsyncResult('${id}').children[0]`
-      expect(await value(`${child}.get(timeout=20)`)).to.equal(3)
+      expect(await value(`${child}.get(timeout=25)`)).to.equal(3)
       expect(await value(`${child}.id == AsyncResult('${id}').result`)).to.equal(true)
     })
 
     it('gives TypeScript what Python returned or raised, and Python what TypeScript did', async () => {
       const sum = await shop.sendTask('py.add', [2, 3])
-      expect(await sum.get({ timeout: 20 })).to.equal(5)
+      expect(await sum.get({ timeout: 50 })).to.equal(5)
       const failure = await shop.sendTask('py.fail', ['bäm'])
-      const error = await failure.get({ timeout: 20 }).catch((reason: unknown) => reason)
+      const error = await failure.get({ timeout: 50 }).catch((reason: unknown) => reason)
       expect(error).to.include({ name: 'TaskError', excType: 'ValueError', taskId: failure.id })
       expect((error as TaskError).args).to.deep.equal(['bäm', 42])
       expect((error as TaskError).traceback).to.include('raise ValueError(message, 42)')
       const { id } = await shop.sendTask('ts.fail', ['bäm'])
-      const raised = await value(`repr(AsyncResult('${id}').get(timeout=20, propagate=False))`)
+      const raised = await value(`repr(AsyncResult('${id}').get(timeout=25, propagate=False))`)
       expect(raised).to.equal("ValueError('bäm', 42)")
       expect(await value(`AsyncResult('${id}').traceback`)).to.include('ValueError: bäm')
     })
@@ -182,10 +189,10 @@ for (const [name, create] of Object.entries(DATABASES)) {
       const theirs = `theirs-${sum.id}`
       await django.eval(`GroupResult('${theirs}', ${members}).save()`)
       const restored = await shop.groupResult(theirs)
-      expect(await restored?.join({ timeout: 20 })).to.deep.equal([3, 7])
+      expect(await restored?.join({ timeout: 50 })).to.deep.equal([3, 7])
       const ours = `ours-${sum.id}`
       await new GroupResult(ours, [sum, other]).save()
-      expect(await value(`GroupResult.restore('${ours}').join(timeout=20)`)).to.deep.equal([3, 7])
+      expect(await value(`GroupResult.restore('${ours}').join(timeout=25)`)).to.deep.equal([3, 7])
       await restored?.delete()
       expect(await value(`GroupResult.restore('${theirs}')`)).to.equal(null)
     })
@@ -199,7 +206,7 @@ for (const [name, create] of Object.entries(DATABASES)) {
         shop.signature(`${index % 2 === 0 ? one : other}.add`, [index, 1]),
       )
       const result = await chord(header, shop.signature(`${body}.total`)).applyAsync()
-      expect(await result.get({ timeout: 30 })).to.equal(55)
+      expect(await result.get({ timeout: 50 })).to.equal(55)
       const left = await until(async () => (await value('ChordCounter.objects.count()')) === 0)
       expect(left).to.equal(true)
     }
@@ -213,7 +220,7 @@ for (const [name, create] of Object.entries(DATABASES)) {
       it('has its chords joined, wherever their last part runs', async () => {
         const header = '[signature(("ts.add", "py.add")[i % 2], args=(i, 1)) for i in range(10)]'
         for (const body of ['ts', 'py']) {
-          const sent = `chord(${header}, app=app)(signature('${body}.total')).get(timeout=30)`
+          const sent = `chord(${header}, app=app)(signature('${body}.total')).get(timeout=25)`
           expect(await value(sent)).to.equal(55)
         }
       })
@@ -224,7 +231,7 @@ for (const [name, create] of Object.entries(DATABASES)) {
         const header = `[signature('ts.add', args=(1, 2)), ${inner}]`
         const sent = `chord(${header}, app=app)(signature('ts.echo')).id`
         const id = await value<string>(sent)
-        expect(await shop.asyncResult(id).get({ timeout: 30 })).to.deep.equal([3, [3, 4]])
+        expect(await shop.asyncResult(id).get({ timeout: 50 })).to.deep.equal([3, [3, 4]])
       })
 
       it('fails the body of a chord when a part has failed, in either language', async () => {
@@ -236,7 +243,7 @@ for (const [name, create] of Object.entries(DATABASES)) {
           const result = await chord(header, shop.signature('ts.total')).applyAsync()
           // a handle that knows its parents rejects with what they raised
           const body = shop.asyncResult(result.id)
-          const error = await body.get({ timeout: 30 }).catch((reason: unknown) => reason)
+          const error = await body.get({ timeout: 50 }).catch((reason: unknown) => reason)
           expect(error).to.include({ name: 'ChordError' })
           expect(String(error)).to.include("ValueError('boom', 42)")
           expect(await value(`AsyncResult('${result.id}').status`)).to.equal('FAILURE')
@@ -246,7 +253,7 @@ for (const [name, create] of Object.entries(DATABASES)) {
       it('gives a body what a part returned that keeps no result', async () => {
         const header = [shop.signature('ts.silent', [4]), shop.signature('ts.silent', [5])]
         const result = await chord(header, shop.signature('ts.total')).applyAsync()
-        expect(await result.get({ timeout: 30 })).to.equal(9)
+        expect(await result.get({ timeout: 50 })).to.equal(9)
       })
     }
   })

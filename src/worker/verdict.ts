@@ -5,9 +5,9 @@ import { encodeException } from '../../protocol/python/exception.ts'
 import type { ResultMeta } from '../../protocol/result.ts'
 import { FAILURE, REVOKED } from '../../protocol/states.ts'
 import { TaskRevokedError } from '../errors.ts'
-import type { ResultBackend } from '../results/backend.ts'
+import type { ResultBackend, StoreOptions } from '../results/backend.ts'
 import type { Logger } from '../runtime/log.ts'
-import { metaOf, preciseNow } from '../task/meta.ts'
+import { metaOf, preciseNow, storeOptionsOf } from '../task/meta.ts'
 import type { TaskRequest } from '../task/request.ts'
 import { shown } from './log-line.ts'
 
@@ -38,7 +38,7 @@ export class Verdicts {
     const { extended } = this.#options
     const facts = { status: REVOKED, result: encodeException(error), traceback: null }
     const meta = metaOf(request, { ...facts, children: [], now: preciseNow, extended })
-    return this.#store(request, meta)
+    return this.#store(request, meta, storeOptionsOf(request))
   }
 
   /** For a task that may be anywhere, or nowhere. @see celery 5.6, worker/control.py, `_revoke` */
@@ -69,8 +69,11 @@ export class Verdicts {
   }
 
   /** Never rejects: what cannot be stored is logged, and the delivery is settled all the same. */
-  async #store({ id, replyTo, correlationId }: Judged, meta: ResultMeta): Promise<void> {
-    const to = replyTo === null ? {} : { replyTo, correlationId: correlationId ?? id }
+  async #store(
+    { id, replyTo, correlationId }: Judged,
+    meta: ResultMeta,
+    to: StoreOptions = replyTo === null ? {} : { replyTo, correlationId: correlationId ?? id },
+  ): Promise<void> {
     try {
       await this.#options.backend().store(meta, to)
     } catch (error) {
