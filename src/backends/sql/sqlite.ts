@@ -74,10 +74,12 @@ function kyselyDatabase(sqlite: SyncDatabase, spread: boolean): SqliteDatabase {
     sqlite.exec(sql)
     inTransaction = sql.startsWith('BEGIN')
   }
-  const locked = <T>(work: () => T): T => {
+  const locked = <T>(begin: string, work: () => T): T => {
     if (inTransaction) return work()
-    control('BEGIN IMMEDIATE')
+    control(begin)
     try {
+      // who only reads has no lock yet
+      if (begin === 'BEGIN') sqlite.exec('SELECT 1 FROM sqlite_master LIMIT 1')
       const result = work()
       control('COMMIT')
       return result
@@ -98,7 +100,8 @@ function kyselyDatabase(sqlite: SyncDatabase, spread: boolean): SqliteDatabase {
     prepare: (sql) => {
       const transaction = TRANSACTION.get(sql)
       if (transaction !== undefined) return controlStatement(() => control(transaction))
-      const guarded = WRITES.test(sql) ? locked : <T>(work: () => T): T => work()
+      const begin = WRITES.test(sql) ? 'BEGIN IMMEDIATE' : 'BEGIN'
+      const guarded = <T>(work: () => T): T => locked(begin, work)
       const statement = sqlite.prepare(sql)
       const reader = statement.reader ?? /^\s*(?:select|pragma|with)\b|\breturning\b/i.test(sql)
       const given = (parameters: readonly unknown[]): readonly unknown[] =>
