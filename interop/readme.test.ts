@@ -77,6 +77,7 @@ describe('README.md', function () {
       'node --import tsx client.ts',
       'python3 orders.py',
       'node --import tsx report.ts',
+      'node --import tsx workflow.ts',
     ])
   })
 
