@@ -97,9 +97,12 @@ class Wait {
     }
   }
 
+  /** What failed before it may be stored already, and the news of that still on their way. */
   #hearParent(parent: TaskHandle, raw: ResultMeta): void {
-    const meta = parent.learn(raw)
-    if (PROPAGATE_STATES.has(meta.status)) this.#fail(raised(meta.result))
+    const { status, result } = parent.learn(raw)
+    if (!PROPAGATE_STATES.has(status)) return
+    const failing = (error?: Error): void => this.#fail(error ?? raised(result))
+    parentError(this.#options.parents ?? []).then(failing, () => failing())
   }
 
   /** What the caller's functions throw is the caller's to hear, not the backend's. */

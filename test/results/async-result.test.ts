@@ -322,6 +322,22 @@ describe('an AsyncResult', () => {
       await backend.store(meta('id', 'SUCCESS', 5))
       expect(await within(5, stays)).to.equal(5)
     })
+
+    it('rejects with the first error that is stored, whichever news of it comes first', async () => {
+      const late: ResultBackend = Object.create(backend, {
+        fetchMany: { value: (ids: readonly string[]) => backend.fetchMany(ids) },
+        subscribe: {
+          value: (id: string, ...rest: [onMeta: () => void]) =>
+            id === 'root' ? () => {} : backend.subscribe(id, ...rest),
+        },
+      }) as ResultBackend
+      const root = new AsyncResult('root', { backend: late })
+      const parent = new AsyncResult('parent', { backend: late }, { parent: root })
+      const follows = new AsyncResult('id', { backend: late }, { parent }).get()
+      await backend.store(meta('root', 'FAILURE', exception('ValueError', ['first'])))
+      await backend.store(meta('parent', 'FAILURE', exception('TypeError', ['second'])))
+      expect(await reason(follows)).to.include({ taskId: 'root', excType: 'ValueError' })
+    })
   })
 
   describe('whose updates are followed', () => {
