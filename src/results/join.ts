@@ -6,7 +6,7 @@ import { Feed } from './feed.ts'
 import type { GetOptions } from './options.ts'
 import { raised } from './remote-error.ts'
 import { ancestorsOf, tasksOf, type ResultNode, type TaskHandle } from './tree.ts'
-import { waitFor } from './wait.ts'
+import { parentError, waitFor } from './wait.ts'
 
 export interface Joining {
   readonly members: readonly ResultNode[]
@@ -80,19 +80,22 @@ async function wait(joining: Joining, options: GetOptions, hooks: Hooks): Promis
   const { timeout, signal, onMessage, propagate = true, followParents = true } = options
   const pending = new Pending(joining.members)
   const isOver = pending.tasks.every(({ known }) => known !== undefined)
+  const parents = propagate && followParents && !isOver ? parentsOf(joining) : undefined
+  let failed: Error | undefined
   for (const index of pending.empty) hooks.onMember?.({ index, value: pending.valueOf(index) })
-  await waitFor(pending.tasks, {
-    timeout,
-    signal,
-    onMessage,
-    parents: propagate && followParents && !isOver ? parentsOf(joining) : undefined,
-    onReady: (meta, task) => {
-      hooks.onTask?.(meta)
-      if (propagate && PROPAGATE_STATES.has(meta.status)) throw raised(meta.result)
-      const index = pending.settle(task, meta.result)
-      if (index !== undefined) hooks.onMember?.({ index, value: pending.valueOf(index) })
-    },
-  })
+  const onReady = (meta: ResultMeta, task: number): void => {
+    hooks.onTask?.(meta)
+    if (propagate && PROPAGATE_STATES.has(meta.status)) throw (failed = raised(meta.result))
+    const index = pending.settle(task, meta.result)
+    if (index !== undefined) hooks.onMember?.({ index, value: pending.valueOf(index) })
+  }
+  try {
+    await waitFor(pending.tasks, { timeout, signal, onMessage, parents, onReady })
+  } catch (error) {
+    if (parents === undefined || error !== failed) throw error
+    // a member that failed with what ran before it may be heard of first
+    throw (await parentError(parents).catch(() => undefined)) ?? error
+  }
 }
 
 function parentsOf({ members, owner }: Joining): readonly TaskHandle[] {

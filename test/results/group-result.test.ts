@@ -12,11 +12,12 @@ import { MemoryBackend } from '../../src/backends/memory.ts'
 import { RedisBackend } from '../../src/backends/redis.ts'
 import { NotSupported } from '../../src/errors.ts'
 import { AsyncResult } from '../../src/results/async-result.ts'
+import type { ResultBackend } from '../../src/results/backend.ts'
 import { EagerResult } from '../../src/results/eager-result.ts'
 import { GroupResult } from '../../src/results/group-result.ts'
 import { ResultSet } from '../../src/results/result-set.ts'
 import { resultsContract } from '../contracts/results.ts'
-import { backendDeps } from '../support/backend.ts'
+import { backendDeps, exception, meta } from '../support/backend.ts'
 import { redisUrl } from '../support/services.ts'
 import { Harness } from '../worker/harness.ts'
 
@@ -124,6 +125,23 @@ describe('a group of results', () => {
     const failed = new EagerResult('failed', { state: 'FAILURE', result: error })
     const group = new GroupResult('g', [member, a], { parent: failed })
     expect(await group.get().catch((reason: unknown) => reason)).to.equal(error)
+  })
+
+  it('gives the error of what failed before it, though it hears of a member first', async () => {
+    const late: ResultBackend = Object.create(backend, {
+      fetchMany: { value: (ids: readonly string[]) => backend.fetchMany(ids) },
+      subscribe: {
+        value: (id: string, ...rest: [onMeta: () => void]) =>
+          id === 'cause' ? () => {} : backend.subscribe(id, ...rest),
+      },
+    }) as ResultBackend
+    const cause = new AsyncResult('cause', { backend: late })
+    const member = new AsyncResult('effect', { backend: late })
+    const waiting = new GroupResult('g', [member], { parent: cause }).get()
+    await backend.store(meta('cause', 'FAILURE', exception('ValueError', ['first'])))
+    await backend.store(meta('effect', 'FAILURE', exception('TypeError', ['second'])))
+    const error = await waiting.catch((reason: unknown) => reason)
+    expect(error).to.include({ taskId: 'cause', excType: 'ValueError' })
   })
 
   it('needs an id, and an app to be kept', async () => {
