@@ -15,7 +15,7 @@ import type { TaskHost } from './host.ts'
 import { newId } from './id.ts'
 import type { TaskOptions } from './options.ts'
 import { resultOf, tupleOf } from './result-of.ts'
-import { sendAll } from './send-all.ts'
+import { doAll, sendAll } from './send-all.ts'
 import type { CallOptions } from './sender.ts'
 import { dictsOf } from './wire.ts'
 
@@ -116,7 +116,7 @@ async function openChords(host: TaskHost, planned: readonly PlannedChord[]): Pro
     chords === undefined
       ? sendUnlock(host, tupleOf(header), body)
       : chords.open({ size, header: tupleOf(header) })
-  await Promise.all(planned.map(open))
+  await doAll(planned, open)
 }
 
 /** @throws NotSupported when the backend does not count the parts of a chord by itself */

@@ -24,22 +24,31 @@ export async function sendAll(
   send: (call: PlannedCall) => Promise<AsyncResult>,
 ): Promise<readonly AsyncResult[]> {
   const results: (AsyncResult | undefined)[] = calls.map(() => undefined)
+  try {
+    await doAll(calls, async (call, index) => {
+      results[index] = await send(call)
+    })
+  } catch (error) {
+    throw failureOf(calls, results, error)
+  }
+  return results as readonly AsyncResult[]
+}
+
+/** Begun in their order, many at a time; none any more after one has failed. @throws what the first threw */
+export async function doAll<T>(
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<unknown>,
+): Promise<void> {
   const failures: unknown[] = []
-  let next = 0
+  const entries = items.entries()
   const lane = async (): Promise<void> => {
-    while (next < calls.length && failures.length === 0) {
-      const index = next++
-      const call = calls[index] as PlannedCall
-      try {
-        results[index] = await send(call)
-      } catch (error) {
-        failures.push(error)
-      }
+    for (const [index, item] of entries) {
+      await work(item, index).catch((error: unknown) => failures.push(error))
+      if (failures.length > 0) return
     }
   }
-  await Promise.all(Array.from({ length: Math.min(WINDOW, calls.length) }, lane))
-  if (failures.length > 0) throw failureOf(calls, results, failures[0])
-  return results as readonly AsyncResult[]
+  await Promise.all(Array.from({ length: Math.min(WINDOW, items.length) }, lane))
+  if (failures.length > 0) throw failures[0]
 }
 
 function failureOf(

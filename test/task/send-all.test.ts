@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import type { PlannedCall } from '../../src/canvas/plan.ts'
 import { PartiallySentError } from '../../src/errors.ts'
 import { AsyncResult } from '../../src/results/async-result.ts'
-import { sendAll, unsentOf } from '../../src/task/send-all.ts'
+import { doAll, sendAll, unsentOf } from '../../src/task/send-all.ts'
 import { FakeBackend } from './fakes.ts'
 
 function calls(count: number): readonly PlannedCall[] {
@@ -41,6 +41,18 @@ describe('the calls of a plan', () => {
     })
     expect(begun).to.deep.equal(Array.from({ length: 2000 }, (_, index) => index))
     expect(results.map(({ id }) => id).slice(0, 3)).to.deep.equal(['id-0', 'id-1', 'id-2'])
+    expect(most).to.be.within(2, 1000)
+  })
+
+  it('are preceded by the chords that they belong to, many at a time but not all', async () => {
+    let waiting = 0
+    let most = 0
+    const open = async (): Promise<void> => {
+      most = Math.max(most, (waiting += 1))
+      await new Promise((resolve) => setImmediate(resolve))
+      waiting -= 1
+    }
+    await doAll(calls(2000), open)
     expect(most).to.be.within(2, 1000)
   })
 
