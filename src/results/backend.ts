@@ -29,6 +29,11 @@ export interface ReturnedPart extends ChordPart {
   readonly groupId: string
   /** Null goes behind all others. */
   readonly groupIndex: number | null
+  /**
+   * Tells the runs apart of a message that came twice. Undefined for what takes over from another run of
+   * its task: its message came again, or its process was killed.
+   */
+  readonly run?: string | undefined
 }
 
 /** What a backend keeps of groups: their members. */
@@ -57,7 +62,7 @@ export interface ChordStore {
   /**
    * Counts a part: a task that ends twice counts once, the last time. When all have ended, it gives
    * them all, in the order of the header, to this caller alone: to another only when this one
-   * has not said in time that the chord is over, and at once to the same task when it ends again.
+   * has not said in time that the chord is over, and at once to what takes over from this one.
    */
   onChordPartReturn(part: ReturnedPart): Promise<readonly ChordPart[] | undefined>
   /** Its body is sent, or `failed`: what was counted is deleted. The parts of a chord that failed may stay. */

@@ -7,6 +7,7 @@ import { groupOf } from '../canvas/primitives.ts'
 import { returnPart, returnUnsent } from './chord.ts'
 import { sendSignature } from './dispatch.ts'
 import { callErrbacks as callErrbacksIn } from './errbacks.ts'
+import { newId } from './id.ts'
 import { patienceOf } from './patience.ts'
 import type { Run } from './run.ts'
 
@@ -52,9 +53,11 @@ function lineage({ lineage: { rootId, parentId, priority } }: Run): Record<strin
 
 /** Counts it as a part of its chord: ask only when it has a body. `result` must be ready for the wire. */
 export async function returnChordPart(run: Run, state: TaskState, result: unknown): Promise<void> {
-  const { embed, group, groupIndex, id: taskId } = run.request
+  const { embed, group, groupIndex, id: taskId, deliveryInfo } = run.request
   if (embed.chord === null) return
-  const part = { taskId, state, result, group, groupIndex, chord: embed.chord }
+  const takesOver = run.standsIn || deliveryInfo.redelivered
+  const ended = { taskId, state, result, ...(takesOver ? {} : { run: newId() }) }
+  const part = { ...ended, group, groupIndex, chord: embed.chord }
   await returnPart(run.host, part, patienceOf(run))
 }
 

@@ -7,6 +7,7 @@ import { PROPAGATE_STATES } from '../../protocol/states.ts'
 import { endsOf } from '../canvas/primitives.ts'
 import { ChordError } from '../errors.ts'
 import { AsyncResult } from '../results/async-result.ts'
+import type { ReturnedPart } from '../results/backend.ts'
 import { remoteError } from '../results/remote-error.ts'
 import { oneLine } from '../runtime/log.ts'
 import { failUnsent } from './chord-error.ts'
@@ -15,7 +16,7 @@ import type { TaskHost } from './host.ts'
 import { AT_ONCE, type Keep } from './patience.ts'
 
 /** A task of a header that has ended. */
-export interface EndedPart extends ChordPart {
+export interface EndedPart extends ChordPart, Pick<ReturnedPart, 'run'> {
   /** Null when its message named none: then it is no part. */
   readonly group: string | null
   readonly groupIndex: number | null
@@ -46,8 +47,9 @@ export async function returnPart(
     return
   }
   const { groups } = backend
-  const { taskId, state, result } = part
-  const returned = { groupId, groupIndex, taskId, state, result }
+  const { taskId, state, result, run } = part
+  const ended = { groupId, groupIndex, taskId, state, result }
+  const returned = run === undefined ? ended : { ...ended, run }
   const parts = await keep('the part in a chord', () => chords.onChordPartReturn(returned))
   if (parts === undefined) return
   const join = async (): Promise<readonly unknown[]> => {

@@ -31,6 +31,7 @@ export function createMarker(host: TaskHost, options: TracerOptions): Marker {
   const environment = environmentOf(options)
   const mark = <T>(request: TaskRequest, how: (run: Run) => Promise<T>): Promise<T> => {
     const run = runOf(host, environment, request, sourceOf(neverAborted()))
+    run.standsIn = true
     return runAs(run, () => how(run))
   }
   return {

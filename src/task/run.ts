@@ -50,6 +50,8 @@ export class Run implements RunningTask {
   /** What it stored of itself by `updateState`, when that was an end. */
   #told: Omit<ChordPart, 'taskId'> | undefined
   #replaced = false
+  /** It only says what became of a run whose process was killed, or that never began. */
+  standsIn = false
   /** It has ended; its function may still go on, but is heard no more. */
   over = false
   /** What `retry({ maxRetries })` said last. */

@@ -136,6 +136,16 @@ export function groupContract(
       expect(await other.onChordPartReturn(part('b', 1))).to.equal(undefined)
     })
 
+    it('is given to one of the runs of a message that came twice, and taken over by one that comes again', async () => {
+      await openChord('a')
+      const ran = { ...part('a', 0), run: 'one' }
+      expect(await one.onChordPartReturn(ran)).to.have.length(1)
+      expect(await other.onChordPartReturn({ ...ran, run: 'other' })).to.equal(undefined)
+      expect(await one.onChordPartReturn(ran)).to.have.length(1)
+      expect(await other.onChordPartReturn(part('a', 0))).to.have.length(1)
+      expect(await one.onChordPartReturn(ran)).to.equal(undefined)
+    })
+
     it('is complete once when all parts come at the same time', async () => {
       const parts = Array.from({ length: 20 }, (_, index) => part(`t${index}`, index))
       await openChord(...parts.map(({ taskId }) => taskId))

@@ -12,7 +12,7 @@ import { CHORDS, type DjangoTables } from './tables.ts'
  *     [tuple, …]                                    as Python writes it: the parts are being counted
  *     with a space before it                        parts may have been added
  *     [] with a space before it                     added to, but not opened yet
- *     {"task": id, "until": ms, "sub_tasks": […]}   complete: that task ends it
+ *     {"by": run, "until": ms, "sub_tasks": […]}    complete: that run ends it
  *
  * Python reads over the space, and never reads the last form: it reads when the count comes to 0, and
  * that of a complete chord is {@link COMPLETE}.
@@ -25,7 +25,7 @@ export const COMPLETE = 1_073_741_824
 
 /** Who ends a chord whose parts are complete. */
 export interface Claim {
-  readonly task: string
+  readonly by: string
   /** In milliseconds since 1970: from then on it may be another. */
   readonly until: number
 }
@@ -94,10 +94,10 @@ export async function readSubTasks(
     .executeTakeFirstOrThrow()
   const value = parse(row.sub_tasks, groupId)
   if (!isPlainObject(value)) return { members: readMembers(value) }
-  const [task, until] = [own(value, 'task'), own(value, 'until')]
+  const [by, until] = [own(value, 'by'), own(value, 'until')]
   const members = readMembers(own(value, 'sub_tasks'))
-  if (typeof task !== 'string' || typeof until !== 'number') return { members }
-  return { members, claim: { task, until } }
+  if (typeof by !== 'string' || typeof until !== 'number') return { members }
+  return { members, claim: { by, until } }
 }
 
 /** The chord is complete, and somebody is to end it. */
@@ -105,11 +105,11 @@ export async function claimChord(
   db: Kysely<DjangoTables>,
   groupId: string,
   members: readonly ResultTuple[],
-  { task, until }: Claim,
+  { by, until }: Claim,
 ): Promise<void> {
   const changes = {
     count: COMPLETE,
-    sub_tasks: JSON.stringify({ task, until, sub_tasks: members }),
+    sub_tasks: JSON.stringify({ by, until, sub_tasks: members }),
   }
   await db.updateTable(CHORDS).set(changes).where('group_id', '=', groupId).execute()
 }

@@ -5,6 +5,7 @@ import type { ChordPart, ResultTuple } from '../../../protocol/result.ts'
 import { READY_STATES } from '../../../protocol/states.ts'
 import type { ChordStore, GroupStore, OpenedChord, ReturnedPart } from '../../results/backend.ts'
 import type { Logger } from '../../runtime/log.ts'
+import { claimOf, holds } from '../claim.ts'
 import {
   changeChord,
   claimChord,
@@ -111,10 +112,10 @@ export class DjangoChords implements ChordStore {
     const row = await this.#lock(db, groupId)
     if (row === undefined) this.#options.log.warning(`Can't find ChordCounter for Group ${groupId}`)
     if (!row?.opened) return INCOMPLETE
-    if (row.count >= COMPLETE / 2) return this.#claimAgain(db, groupId, taskId)
+    if (row.count >= COMPLETE / 2) return this.#claimAgain(db, part)
     if (!isNew) return INCOMPLETE
     if (row.added) await this.#learn(db, groupId, taskId)
-    if (row.count <= 1) return this.#complete(db, groupId, taskId)
+    if (row.count <= 1) return this.#complete(db, part)
     await changeChord(db, groupId, { count: row.count - 1 })
     return INCOMPLETE
   }
@@ -151,7 +152,8 @@ export class DjangoChords implements ChordStore {
   }
 
   /** The last part as it seems; those that ended twice in Python are not the last. */
-  async #complete(db: Kysely<DjangoTables>, groupId: string, task: string): Promise<Verdict> {
+  async #complete(db: Kysely<DjangoTables>, part: ReturnedPart): Promise<Verdict> {
+    const { groupId } = part
     const { members } = await readSubTasks(db, groupId)
     const waiting = await this.#waitingOf(db, tasksIn(members))
     if (waiting > 0) {
@@ -161,14 +163,16 @@ export class DjangoChords implements ChordStore {
       await changeChord(db, groupId, { count: waiting })
       return INCOMPLETE
     }
-    await claimChord(db, groupId, members, { task, until: Date.now() + CLAIM_MS })
+    await claimChord(db, groupId, members, { by: claimOf(part), until: Date.now() + CLAIM_MS })
     return { complete: true, members }
   }
 
-  async #claimAgain(db: Kysely<DjangoTables>, groupId: string, task: string): Promise<Verdict> {
+  async #claimAgain(db: Kysely<DjangoTables>, part: ReturnedPart): Promise<Verdict> {
+    const { groupId } = part
     const { members, claim } = await readSubTasks(db, groupId)
-    if (claim !== undefined && claim.task !== task && claim.until > Date.now()) return INCOMPLETE
-    await claimChord(db, groupId, members, { task, until: Date.now() + CLAIM_MS })
+    const isOver = claim === undefined || claim.until <= Date.now()
+    if (!isOver && !holds(claim.by, part)) return INCOMPLETE
+    await claimChord(db, groupId, members, { by: claimOf(part), until: Date.now() + CLAIM_MS })
     return { complete: true, members }
   }
 

@@ -5,6 +5,7 @@ import { READY_STATES } from '../../../protocol/states.ts'
 import { NotSupported } from '../../errors.ts'
 import type { ChordStore, GroupStore, OpenedChord, ReturnedPart } from '../../results/backend.ts'
 import type { Logger } from '../../runtime/log.ts'
+import { claimOf, holds } from '../claim.ts'
 import type { KeyValue } from '../key-value.ts'
 import type { MemcachedServers } from './servers.ts'
 
@@ -48,10 +49,8 @@ export class MemcachedChords implements ChordStore {
     throw new NotSupported('Backend does not support add_to_chord')
   }
 
-  async onChordPartReturn({
-    groupId,
-    taskId,
-  }: ReturnedPart): Promise<readonly ChordPart[] | undefined> {
+  async onChordPartReturn(part: ReturnedPart): Promise<readonly ChordPart[] | undefined> {
+    const { groupId, taskId } = part
     const { servers, groups, retry } = this.#options
     const isFirst = await retry(() => servers.add(this.#mark(groupId, taskId), ONE))
     if (isFirst && !(await this.#isLast(groupId))) return undefined
@@ -61,7 +60,7 @@ export class MemcachedChords implements ChordStore {
     const ready = metas.filter(({ status }) => READY_STATES.has(status))
     // counted, but perhaps not to the end: what is stored tells
     if (!isFirst && ready.length < metas.length) return undefined
-    if (!(await this.#claim(groupId, taskId))) return undefined
+    if (!(await this.#claim(part))) return undefined
     return ready.map(({ taskId: id, status, result }) => ({ taskId: id, state: status, result }))
   }
 
@@ -96,12 +95,15 @@ export class MemcachedChords implements ChordStore {
     this.#options.log.warning(`GroupResult ${id} no longer exists: is its chord over?`)
   }
 
-  async #claim(groupId: string, taskId: string): Promise<boolean> {
+  async #claim(part: ReturnedPart): Promise<boolean> {
     const { servers, keyValue, retry } = this.#options
-    const key = keyValue.keys.chordClaim(groupId)
-    if (await retry(() => servers.add(key, Buffer.from(taskId), CLAIM_SECONDS))) return true
-    const [holder] = await retry(() => servers.getMany([key]))
-    return holder?.toString() === taskId
+    const key = keyValue.keys.chordClaim(part.groupId)
+    const claim = Buffer.from(claimOf(part))
+    if (await retry(() => servers.add(key, claim, CLAIM_SECONDS))) return true
+    const [held] = await retry(() => servers.getMany([key]))
+    if (held === undefined || !holds(held.toString(), part)) return false
+    await retry(() => servers.set(key, claim, CLAIM_SECONDS))
+    return true
   }
 
   #counter(groupId: string): string {

@@ -67,11 +67,12 @@ export class MemcachedServers implements ByteStore {
     return keys.map((key) => values.get(key))
   }
 
-  async set(key: string, value: Buffer): Promise<void> {
-    await this.#store('set', key, value)
+  /** It stays so many seconds, else as long as results do. */
+  async set(key: string, value: Buffer, seconds?: number): Promise<void> {
+    await this.#store('set', key, value, seconds)
   }
 
-  /** Whether it was not there. It stays so many seconds, else as long as results do. */
+  /** Whether it was not there. */
   async add(key: string, value: Buffer, seconds?: number): Promise<boolean> {
     return (await this.#store('add', key, value, seconds)) === 'STORED'
   }

@@ -9,6 +9,7 @@ import {
   type ResultTuple,
 } from '../../../protocol/result.ts'
 import type { ChordStore, GroupStore, OpenedChord, ReturnedPart } from '../../results/backend.ts'
+import { claimOf, holds } from '../claim.ts'
 import type { KeyValue } from '../key-value.ts'
 
 /** Of each kind so many are kept at most; the oldest go first. */
@@ -26,7 +27,7 @@ interface Chord {
   readonly parts: Map<string, Counted>
   size: number | undefined
   added: number
-  claim: { readonly taskId: string; readonly until: number } | undefined
+  claim: { readonly by: string; readonly until: number } | undefined
 }
 
 /** What is shared by all who name the same memory. */
@@ -93,7 +94,7 @@ export class MemoryChords implements ChordStore {
     const chord = this.#chord(groupId)
     chord.parts.set(taskId, { index: groupIndex ?? Infinity, raw })
     if (chord.size === undefined || chord.parts.size < chord.size + chord.added) return undefined
-    if (!claimed(chord, taskId)) return undefined
+    if (!claimed(chord, part)) return undefined
     return [...chord.parts.values()]
       .toSorted((a, b) => a.index - b.index || a.raw.compare(b.raw))
       .map((counted) => decodeChordPart(this.#keyValue.loads(counted.raw)))
@@ -113,10 +114,10 @@ export class MemoryChords implements ChordStore {
   }
 }
 
-function claimed(chord: Chord, taskId: string): boolean {
+function claimed(chord: Chord, part: ReturnedPart): boolean {
   const { claim } = chord
-  if (claim !== undefined && claim.taskId !== taskId && claim.until > Date.now()) return false
-  chord.claim = { taskId, until: Date.now() + CLAIM_MS }
+  if (claim !== undefined && claim.until > Date.now() && !holds(claim.by, part)) return false
+  chord.claim = { by: claimOf(part), until: Date.now() + CLAIM_MS }
   return true
 }
 

@@ -10,7 +10,7 @@ import { script } from './script.ts'
  *     KEYS   the parts (`.j`), parts added (`.t`), size (`.s`), who ends the chord (`.c`, ours)
  *     ARGV   place in the header ('' makes the parts a list), part, task id, seconds to live (0 is for
  *            ever), the Lua pattern of the id in a part or 'msgpack' where it has a length, seconds that
- *            the end may take
+ *            the end may take, the run ('' takes over from another of its task)
  *
  * Returns all parts when they are complete, and this task is to end the chord; else nothing.
  *
@@ -18,15 +18,16 @@ import { script } from './script.ts'
  * and its body runs without a part that is missing. Here a part takes the place of the one of the same
  * task; the place alone does not tell it, as a chain that ends in a group, and parts that were added,
  * share one. Where more than a thousand do, they are told apart when all seem to be there: to compare each
- * with all others would keep Redis from its other work. Who completes the parts claims the end: should it
- * die, its task, which comes again, may have the claim at once, and another that comes again later.
+ * with all others would keep Redis from its other work. Who completes the parts claims the end, and not the
+ * other run of a message that came twice; should it die, its message, which comes again, may have the claim
+ * at once, and another that comes again later.
  *
  * @see celery 5.6, backends/redis.py, `on_chord_part_return`
  */
 const RETURN_PART = script(`
 local parts, added, size, claim = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local place, part, task, ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local pattern, ordered = ARGV[5], ARGV[1] ~= ''
+local pattern, ordered, run = ARGV[5], ARGV[1] ~= '', ARGV[7]
 local function taskOf(value)
   if pattern ~= 'msgpack' then return pattern ~= '' and string.match(value, pattern) or value end
   local head = string.byte(value, 3) or 0
@@ -65,9 +66,12 @@ for _, value in ipairs(all) do
   end
 end
 if #distinct < expected then return false end
-if not redis.call('SET', claim, task, 'NX', 'EX', ARGV[6]) and redis.call('GET', claim) ~= task then
-  return false
+local held = redis.call('GET', claim)
+local mine = run .. ' ' .. task
+if held and held ~= mine then
+  if run ~= '' or string.sub(held, string.find(held, ' ', 1, true) + 1) ~= task then return false end
 end
+redis.call('SET', claim, mine, 'EX', ARGV[6])
 return distinct
 `)
 
@@ -118,10 +122,10 @@ export class RedisChords implements ChordStore {
 
   async onChordPartReturn(part: ReturnedPart): Promise<readonly ChordPart[] | undefined> {
     const { link, keyValue, ordered } = this.#options
-    const { groupId, groupIndex, taskId } = part
+    const { groupId, groupIndex, taskId, run = '' } = part
     const place = ordered ? (groupIndex ?? '+inf') : ''
     const value = keyValue.dumps(encodeChordPart(part))
-    const args = [place, value, taskId, keyValue.expires, this.#pattern, CLAIM_SECONDS]
+    const args = [place, value, taskId, keyValue.expires, this.#pattern, CLAIM_SECONDS, run]
     const reply = await link.retry('cannot count a part of a chord', (redis) =>
       RETURN_PART(redis, this.#keys(groupId), args),
     )
