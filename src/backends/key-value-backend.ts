@@ -7,7 +7,7 @@ import {
   type ResultTuple,
 } from '../../protocol/result.ts'
 import { SUCCESS } from '../../protocol/states.ts'
-import { BackendError, CeleryError } from '../errors.ts'
+import { BackendError, type CeleryError } from '../errors.ts'
 import type {
   BackendCapabilities,
   GroupStore,
@@ -71,7 +71,8 @@ export class KeyValueBackend implements ResultBackend {
     }
     this.#poller = new Poller({
       fetchMany: (taskIds) => this.#look(taskIds),
-      onError: (error) => this.#onLookFailed(error, deps),
+      address: () => this.address,
+      log: deps.log,
     })
   }
 
@@ -211,12 +212,6 @@ export class KeyValueBackend implements ResultBackend {
       await delay(REREAD_SECONDS)
       value = (await this.#store.getMany([this.#taskKey(taskId)]))[0]
     }
-  }
-
-  #onLookFailed(error: unknown, { log }: BackendDeps): CeleryError | undefined {
-    if (error instanceof CeleryError && !error.retryable) return error
-    log.error(`The result backend ${this.address} cannot be read, trying again: ${String(error)}`)
-    return undefined
   }
 
   #taskKey(taskId: string): string {

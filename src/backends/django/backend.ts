@@ -1,7 +1,7 @@
 /** Results in the database of a Django project, in the tables of django-celery-results. */
 
 import type { ResultMeta } from '../../../protocol/result.ts'
-import { CeleryError } from '../../errors.ts'
+import type { CeleryError } from '../../errors.ts'
 import type {
   BackendCapabilities,
   ChordStore,
@@ -10,7 +10,7 @@ import type {
   StoreOptions,
   Unsubscribe,
 } from '../../results/backend.ts'
-import { deadline } from '../../runtime/retry.ts'
+import { deadline, type RetryPolicy } from '../../runtime/retry.ts'
 import { retryPolicy, type BackendDeps } from '../deps.ts'
 import { pendingMeta } from '../key-value.ts'
 import { Poller, type FailedLook } from '../poller.ts'
@@ -20,10 +20,12 @@ import { contentsOf } from './content.ts'
 import { DjangoDatabase } from './database.ts'
 import { DjangoGroups } from './groups.ts'
 import { GROUPS, TASKS } from './tables.ts'
-import { TaskResults } from './task-results.ts'
+import { READING, TaskResults } from './task-results.ts'
 
 /** Seconds that `close` waits for what is being stored. */
 const CLOSE_TIMEOUT = 5
+/** Who waits looks again soon anyway. */
+const LOOKING: RetryPolicy = { ...READING, maxRetries: 0 }
 
 /** @see django-celery-results 2.6, backends/database.py, `DatabaseBackend` */
 export class DjangoBackend implements ResultBackend {
@@ -51,8 +53,9 @@ export class DjangoBackend implements ResultBackend {
     this.groups = new DjangoGroups({ database, contents, clock })
     this.chords = new DjangoChords({ database, tasks, groups: this.groups, log })
     this.#poller = new Poller({
-      fetchMany: (taskIds) => this.#look(taskIds),
-      onError: (error) => this.#onLookFailed(error),
+      fetchMany: (taskIds) => this.#look(taskIds, LOOKING),
+      address: () => this.address,
+      log,
     })
   }
 
@@ -81,7 +84,7 @@ export class DjangoBackend implements ResultBackend {
   }
 
   async fetchMany(taskIds: readonly string[]): Promise<readonly ResultMeta[]> {
-    const looks = await this.#look(taskIds)
+    const looks = await this.#look(taskIds, READING)
     return looks.map((look) => {
       if ('error' in look) throw look.error
       return look
@@ -114,8 +117,11 @@ export class DjangoBackend implements ResultBackend {
   }
 
   /** One look at many; what is wrong with one does not hide the others. */
-  async #look(taskIds: readonly string[]): Promise<readonly (ResultMeta | FailedLook)[]> {
-    const rows = new Map((await this.#tasks.read(taskIds)).map((row) => [row.task_id, row]))
+  async #look(
+    taskIds: readonly string[],
+    policy: RetryPolicy,
+  ): Promise<readonly (ResultMeta | FailedLook)[]> {
+    const rows = new Map((await this.#tasks.read(taskIds, policy)).map((row) => [row.task_id, row]))
     return taskIds.map((taskId) => {
       const row = rows.get(taskId)
       if (row === undefined) return pendingMeta(taskId)
@@ -125,12 +131,5 @@ export class DjangoBackend implements ResultBackend {
         return { taskId, error: error as CeleryError }
       }
     })
-  }
-
-  #onLookFailed(error: unknown): CeleryError | undefined {
-    if (error instanceof CeleryError && !error.retryable) return error
-    const { log } = this.#deps
-    log.error(`The result backend ${this.address} cannot be read, trying again: ${String(error)}`)
-    return undefined
   }
 }

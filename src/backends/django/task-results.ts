@@ -32,7 +32,7 @@ const COLUMNS = [
 type TaskRow = Pick<TaskResultTable, (typeof COLUMNS)[number]>
 
 /** Who asks for a state wants an answer, or an error, soon. */
-const READING: RetryPolicy = {
+export const READING: RetryPolicy = {
   maxRetries: 3,
   intervalStart: 0,
   intervalStep: 0.2,
@@ -76,13 +76,16 @@ export class TaskResults {
   }
 
   /** In the order that they are read in; tasks that nobody stored are missing. */
-  async read(taskIds: readonly string[]): Promise<readonly TaskRow[]> {
+  async read(
+    taskIds: readonly string[],
+    policy: RetryPolicy = READING,
+  ): Promise<readonly TaskRow[]> {
     const { database } = this.#options
     const found: TaskRow[] = []
     for (const batch of batches(taskIds)) {
       const select = (db: Kysely<DjangoTables>): Promise<TaskRow[]> =>
         db.selectFrom(TASKS).select(COLUMNS).where('task_id', 'in', batch).execute()
-      found.push(...(await database.retry('cannot read results', select, READING)))
+      found.push(...(await database.retry('cannot read results', select, policy)))
     }
     return found
   }

@@ -3,7 +3,7 @@
 import type { Kysely } from 'kysely'
 import { resultLimits } from '../../../protocol/limits.ts'
 import type { ResultMeta } from '../../../protocol/result.ts'
-import { BackendError, CeleryError, ImproperlyConfigured } from '../../errors.ts'
+import { BackendError, type CeleryError } from '../../errors.ts'
 import type {
   BackendCapabilities,
   GroupStore,
@@ -28,6 +28,8 @@ const READING: RetryPolicy = {
   intervalStep: 0.2,
   intervalMax: 0.2,
 }
+/** Who waits looks again soon anyway. */
+const LOOKING: RetryPolicy = { ...READING, maxRetries: 0 }
 /** Seconds that `close` waits for what is still to be stored. */
 const CLOSE_TIMEOUT = 5
 /** How many tasks one query asks for. */
@@ -77,8 +79,9 @@ export class SqlAlchemyBackend implements ResultBackend {
     const limits = resultLimits(deps.codec.limits)
     this.groups = new Groups({ schema: this.#schema, limits, retry })
     this.#poller = new Poller({
-      fetchMany: (taskIds) => this.#look(taskIds),
-      onError: (error) => this.#onLookFailed(error),
+      fetchMany: (taskIds) => this.#look(taskIds, LOOKING),
+      address: () => this.address,
+      log,
     })
   }
 
@@ -87,7 +90,8 @@ export class SqlAlchemyBackend implements ResultBackend {
   }
 
   async start(): Promise<void> {
-    if (this.#deps.database.createTablesAtSetup) await this.#create()
+    if (!this.#deps.database.createTablesAtSetup) return
+    await this.#retry('cannot make the tables of results', async () => {})
   }
 
   close(): Promise<void> {
@@ -105,7 +109,7 @@ export class SqlAlchemyBackend implements ResultBackend {
   }
 
   async fetchMany(taskIds: readonly string[]): Promise<readonly ResultMeta[]> {
-    const looks = await this.#look(taskIds)
+    const looks = await this.#look(taskIds, READING)
     return looks.map((look) => {
       if ('error' in look) throw look.error
       return look
@@ -152,9 +156,8 @@ export class SqlAlchemyBackend implements ResultBackend {
     work: (db: Kysely<Tables>) => Promise<T>,
     policy?: RetryPolicy,
   ): Promise<T> => {
-    await this.#create(policy)
     try {
-      return await this.#database.retry(doing, work, policy)
+      return await this.#database.retry(doing, async (db) => work(await this.#create(db)), policy)
     } catch (error) {
       // somebody has dropped them: who comes next makes them again
       if (error instanceof BackendError && sqlFault(error.cause) === 'missing') {
@@ -164,20 +167,22 @@ export class SqlAlchemyBackend implements ResultBackend {
     }
   }
 
-  #create(policy?: RetryPolicy): Promise<void> {
-    const create = (db: Kysely<Tables>): Promise<void> => this.#schema.create(db)
-    this.#created ??= this.#database
-      .retry('cannot make the tables of results', create, policy)
-      .catch((error: unknown) => {
-        this.#created = undefined
-        throw error
-      })
-    return this.#created
+  /** Once for all who come, each of whom tries again by a policy of its own when it fails. */
+  async #create(db: Kysely<Tables>): Promise<Kysely<Tables>> {
+    this.#created ??= this.#schema.create(db).catch((error: unknown) => {
+      this.#created = undefined
+      throw error
+    })
+    await this.#created
+    return db
   }
 
   /** One look at many; what is wrong with one does not hide the others. */
-  async #look(taskIds: readonly string[]): Promise<readonly (ResultMeta | FailedLook)[]> {
-    const rows = new Map((await this.#read(taskIds)).map((row) => [row.task_id, row]))
+  async #look(
+    taskIds: readonly string[],
+    policy: RetryPolicy,
+  ): Promise<readonly (ResultMeta | FailedLook)[]> {
+    const rows = new Map((await this.#read(taskIds, policy)).map((row) => [row.task_id, row]))
     return taskIds.map((taskId) => {
       const row = rows.get(storable(taskId))
       if (row === undefined) return pendingMeta(taskId)
@@ -189,22 +194,14 @@ export class SqlAlchemyBackend implements ResultBackend {
     })
   }
 
-  async #read(taskIds: readonly string[]): Promise<readonly TaskRow[]> {
+  async #read(taskIds: readonly string[], policy: RetryPolicy): Promise<readonly TaskRow[]> {
     const found: TaskRow[] = []
     for (let from = 0; from < taskIds.length; from += MAX_BATCH) {
       const ids = taskIds.slice(from, from + MAX_BATCH).map(storable)
       const select = (db: Kysely<Tables>): Promise<TaskRow[]> =>
         db.selectFrom(this.#schema.task).select(COLUMNS).where('task_id', 'in', ids).execute()
-      found.push(...(await this.#retry('cannot read results', select, READING)))
+      found.push(...(await this.#retry('cannot read results', select, policy)))
     }
     return found
-  }
-
-  #onLookFailed(error: unknown): CeleryError | undefined {
-    if (error instanceof ImproperlyConfigured) return error
-    if (error instanceof CeleryError && !error.retryable) return error
-    const { log } = this.#deps
-    log.error(`The result backend ${this.address} cannot be read, trying again: ${String(error)}`)
-    return undefined
   }
 }
