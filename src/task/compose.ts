@@ -6,7 +6,9 @@ import { chordOf, groupOf, tasksOf } from '../canvas/primitives.ts'
 import { ImproperlyConfigured } from '../errors.ts'
 import type { AsyncResult } from '../results/async-result.ts'
 import type {
-  Any,
+  AnySignature,
+  ListOfMembers,
+  Members,
   Group,
   HandleOf,
   Ins,
@@ -28,12 +30,15 @@ import { Signature } from './signature.ts'
  *
  * @see celery 5.6, canvas.py, `chain`
  */
-export function chain<const T extends readonly [Any, ...Any[]]>(
+export function chain<const T extends readonly [AnySignature, ...AnySignature[]]>(
   ...tasks: T & Steps<T>
 ): Signature<InOf<T[0]>, ValueOf<Last<T>>, HandleOf<Last<T>>>
 /** Those that were computed: what they give and take is not known. */
-export function chain(tasks: Iterable<Any>): Signature
-export function chain(first: Any | Iterable<Any>, ...more: readonly Any[]): Signature {
+export function chain(tasks: Iterable<AnySignature>): Signature
+export function chain(
+  first: AnySignature | Iterable<AnySignature>,
+  ...more: readonly AnySignature[]
+): Signature {
   const tasks = isSignature(first) ? [first, ...more] : [...first]
   const [head] = tasks
   if (head === undefined) throw new ImproperlyConfigured('a chain needs at least one signature')
@@ -46,12 +51,15 @@ export function chain(first: Any | Iterable<Any>, ...more: readonly Any[]): Sign
  *
  * @see celery 5.6, canvas.py, `group`
  */
-export function group<const T extends readonly Any[]>(tasks: T): Group<Ins<T>, Results<T>>
-export function group<S extends Any>(tasks: Iterable<S>): Group<Ins<S[]>, Results<S[]>>
-export function group<const T extends readonly Any[]>(...tasks: T): Group<Ins<T>, Results<T>>
+export function group<const T extends readonly AnySignature[]>(
+  ...tasks: T
+): Group<Ins<T>, Results<T>>
+export function group<const T extends Members>(
+  tasks: T,
+): Group<Ins<ListOfMembers<T>>, Results<ListOfMembers<T>>>
 export function group(
-  first: Any | Iterable<Any> = [],
-  ...more: readonly Any[]
+  first: AnySignature | Iterable<AnySignature> = [],
+  ...more: readonly AnySignature[]
 ): Group<never, unknown[]> {
   const tasks = isSignature(first) ? [first, ...more] : [...first]
   const [only] = tasks
@@ -71,6 +79,23 @@ export interface ChordCall<Rs> {
  */
 type Deferred<H, Rs> = [H] extends [never] ? never : ChordCall<Rs>
 
+/** A group, what one is made of, or a signature: a chain is taken for the list of its tasks, as Celery does. */
+type Header = Members | AnySignature
+
+/** The results that the body is given. */
+type ResultsOf<H> = H extends { readonly subtaskType: 'group' }
+  ? OutOf<H>
+  : H extends Members
+    ? Results<ListOfMembers<H>>
+    : unknown[]
+
+/** What the header takes. */
+type InsOf<H> = H extends { readonly subtaskType: 'group' }
+  ? InOf<H>
+  : H extends Members
+    ? Ins<ListOfMembers<H>>
+    : readonly unknown[]
+
 /** A signature that takes that result. */
 type Body<Rs> = Signature<[Rs], unknown, unknown>
 
@@ -80,39 +105,21 @@ type Body<Rs> = Signature<[Rs], unknown, unknown>
  *
  * @see celery 5.6, canvas.py, `chord`
  */
-export function chord<const T extends readonly Any[]>(header: T): Deferred<T, Results<T>>
-export function chord<In extends readonly unknown[], Rs extends readonly unknown[]>(
-  header: Group<In, Rs>,
-): Deferred<Rs, Rs>
-export function chord<S extends Any>(header: Iterable<S>): Deferred<S, Results<S[]>>
-export function chord<const T extends readonly Any[], B extends Body<Results<T>>>(
-  header: T,
+export function chord<const H extends Header>(header: H): Deferred<H, ResultsOf<H>>
+export function chord<const H extends Header, B extends Body<ResultsOf<H>>>(
+  header: H,
   body: B,
-): Signature<Ins<T>, OutOf<B>, ResOf<B>>
-export function chord<
-  In extends readonly unknown[],
-  Rs extends readonly unknown[],
-  B extends Body<Rs>,
->(header: Group<In, Rs>, body: B): Signature<In, OutOf<B>, ResOf<B>>
-export function chord<S extends Any, B extends Body<Results<S[]>>>(
-  header: Iterable<S>,
-  body: B,
-): Signature<Ins<S[]>, OutOf<B>, ResOf<B>>
-/** A header of one signature: a chain is taken for the list of its tasks, as Celery does. */
-export function chord<B extends Body<unknown[]>>(
-  header: Any,
-  body: B,
-): Signature<readonly unknown[], OutOf<B>, ResOf<B>>
-export function chord(header: Any | Iterable<Any>, body?: Any): unknown {
+): Signature<InsOf<H>, OutOf<B>, ResOf<B>>
+export function chord(header: AnySignature | Iterable<AnySignature>, body?: AnySignature): unknown {
   const { host, dict } = headerOf(header)
-  const make = (last: Any): Signature =>
+  const make = (last: AnySignature): Signature =>
     new Signature(host ?? Signature.hostOf(last), chordOf(dict, last.toJSON()))
   if (body !== undefined) return make(body)
-  return (last: Any, options?: CallOptions): Promise<AsyncResult> =>
+  return (last: AnySignature, options?: CallOptions): Promise<AsyncResult> =>
     make(last).applyAsync([], options)
 }
 
-function headerOf(header: Any | Iterable<Any>): {
+function headerOf(header: AnySignature | Iterable<AnySignature>): {
   readonly host: TaskHost | undefined
   readonly dict: readonly SignatureDict[]
 } {
@@ -124,12 +131,12 @@ function headerOf(header: Any | Iterable<Any>): {
   return { host, dict: isList ? tasksOf(own) : [own] }
 }
 
-function dicts(tasks: readonly Any[]): readonly SignatureDict[] {
+function dicts(tasks: readonly AnySignature[]): readonly SignatureDict[] {
   return tasks.map((task) => task.toJSON())
 }
 
 /** An empty group belongs to no app. */
-function hostOf(tasks: readonly Any[]): TaskHost | undefined {
+function hostOf(tasks: readonly AnySignature[]): TaskHost | undefined {
   for (const task of tasks) {
     const host = Signature.hostOf(task)
     if (host !== undefined) return host
@@ -137,6 +144,6 @@ function hostOf(tasks: readonly Any[]): TaskHost | undefined {
   return undefined
 }
 
-function isSignature(value: Any | Iterable<Any>): value is Any {
+function isSignature(value: AnySignature | Iterable<AnySignature>): value is AnySignature {
   return value instanceof Signature
 }

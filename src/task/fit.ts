@@ -6,7 +6,7 @@ import type { GroupResult } from '../results/group-result.ts'
 import type { Signature } from './signature.ts'
 
 /** Any signature. */
-export type Any = Signature<never, unknown, unknown>
+export type AnySignature = Signature<never, unknown, unknown>
 
 /** The handle to a group: a GroupResult of whatever type. */
 type OfMany = Pick<GroupResult, 'id' | 'length' | 'save'>
@@ -52,6 +52,16 @@ export type Last<T extends readonly unknown[]> = T extends readonly [...unknown[
   ? L
   : T[number]
 
+/** What a group is made of, or the header of a chord: signatures, also computed ones. */
+export type Members = readonly AnySignature[] | Iterable<AnySignature>
+
+/** As a list: of computed ones it is not known how many there are. */
+export type ListOfMembers<T> = T extends readonly unknown[]
+  ? T
+  : T extends Iterable<infer S>
+    ? S[]
+    : never
+
 /** Each takes the result of the one before. */
 export type Steps<T extends readonly unknown[]> = {
   readonly [K in keyof T]: K extends keyof Before<T> ? Step<Before<T>[K]> : unknown
@@ -60,7 +70,7 @@ type Before<T extends readonly unknown[]> = T extends readonly [...infer Init, u
   ? [Start, ...Init]
   : never
 type Step<Previous> = Previous extends Start
-  ? Any
+  ? AnySignature
   : Signature<[ValueOf<Previous>], unknown, unknown>
 interface Start {
   readonly '~start': true

@@ -44,11 +44,11 @@ export class Signature<
   Res = AsyncResult<R>,
 > {
   /** Only a type: keeps two signatures apart that take different arguments. */
-  declare readonly '~in'?: (args: In) => void
+  declare readonly '~in': (args: In) => void
   /** Only a type. */
-  declare readonly '~out'?: R
+  declare readonly '~out': R
   /** Only a type. */
-  declare readonly '~handle'?: Res
+  declare readonly '~handle': Res
   readonly #host: TaskHost | undefined
   #dict: SignatureDict
 

@@ -26,17 +26,42 @@ export type Suffix<A extends readonly unknown[]> = A extends readonly [unknown, 
   ? A | Suffix<Rest>
   : A
 
-/** The arguments that a task still takes when it was given the last ones. */
+/**
+ * The arguments that a task still takes when it was given the last ones. Where some are optional it
+ * may have been given those, or the first ones.
+ */
 export type Without<
   A extends readonly unknown[],
   Given extends readonly unknown[],
 > = number extends A['length']
   ? A
-  : Given extends readonly [unknown, ...infer Fewer]
-    ? A extends readonly [...infer Rest, unknown]
-      ? Without<Rest, Fewer>
-      : []
-    : A
+  : Given extends readonly []
+    ? A
+    : Before<Given, Lists<A, Required<A>>>
+
+/** A list of arguments with all optional ones, with one fewer, and so on. */
+type Lists<A extends readonly unknown[], All extends readonly unknown[]> = All extends A
+  ? All | (All extends readonly [...infer Fewer, unknown] ? Lists<A, Fewer> : never)
+  : never
+
+/** What is before the last arguments, of those lists that they fit. */
+type Before<
+  Given extends readonly unknown[],
+  All extends readonly unknown[],
+> = All extends readonly unknown[] ? Split<Given, All> : never
+
+type Split<
+  Given extends readonly unknown[],
+  All extends readonly unknown[],
+  Left extends readonly unknown[] = Given,
+  Tail extends readonly unknown[] = [],
+> = Left extends readonly [unknown, ...infer Fewer]
+  ? All extends readonly [...infer Rest, infer L]
+    ? Split<Given, Rest, Fewer, [L, ...Tail]>
+    : never
+  : Given extends Readonly<Tail>
+    ? All
+    : never
 
 /** `self` first, then what callers give. */
 export type BoundFunction<A extends readonly unknown[], R> = (self: TaskContext, ...args: A) => R

@@ -25,6 +25,7 @@ async function types(): Promise<void> {
     return self.request.retries + id.length
   })
   const optional = task('optional', (x: number, y?: number) => x + (y ?? 0))
+  const fit = task('fit', (data: string, rate?: number) => data === '' && rate === 1)
   const replaced = task('replaced', { bind: true }, (self) => self.replace(add.s(1, 2)))
 
   // the function types the task
@@ -80,6 +81,14 @@ async function types(): Promise<void> {
   chain(add.s(1, 2), text.si(3), upper.s())
   add.s(1, 2).pipe(text.s()).pipe(upper.s())
   chain(add.s(1, 2), optional.s())
+  chain(add.s(1, 2), optional.s(3))
+  same<ReturnType<typeof optional.s<[]>>, Signature<[x: number, y?: number | undefined], number>>()
+  same<ReturnType<typeof optional.s<[number]>>, Signature<[] | [x: number], number>>()
+  same<ReturnType<typeof optional.s<[number, number]>>, Signature<[], number>>()
+  same<ReturnType<typeof fit.s<[number]>>, Signature<[data: string], boolean>>()
+  same<ReturnType<typeof fit.s<[string]>>, Signature<[], boolean>>()
+  // @ts-expect-error -- it has all its arguments
+  chain(add.s(1, 2), fit.s('data'))
   chain([add.s(1, 2), text.s()])
   // @ts-expect-error -- upper takes a text, add gives a number
   chain(add.s(1, 2), upper.s())
