@@ -13,6 +13,15 @@ import {
   PickledSet,
   PickledUuid,
 } from './pickle-values.ts'
+import {
+  NamedZone,
+  offsetOf,
+  readNamedZone,
+  readPytz,
+  readTimedelta,
+  readTimezone,
+  Timezone,
+} from './pickle-zones.ts'
 
 /** A class or a function by its name. It may lie about; what matters is what is made of it. */
 export class Global extends Opaque {
@@ -25,7 +34,8 @@ export class Global extends Opaque {
   }
 
   describe(): string {
-    return `a pickle names ${printable(`${this.module}.${this.name}`)}, which celeriac does not read`
+    const name = printable(`${this.module}.${this.name}`)
+    return `a pickle names ${name}, which celeriac does not read: return plain values`
   }
 }
 
@@ -38,32 +48,6 @@ const MODULES: ReadonlyMap<string, string> = new Map([
 
 function printable(name: string): string {
   return name.slice(0, 200).replace(/[^\x20-\x7e]/g, '?')
-}
-
-/** A time zone with a fixed offset, and what of a backend stands in a result: no values of their own. */
-class Timezone extends Opaque {
-  readonly offset: number
-  constructor(offset: number) {
-    super()
-    this.offset = offset
-  }
-
-  describe(): string {
-    return 'a pickle holds a time zone, which celeriac does not read but as a part of a time'
-  }
-}
-
-/** A `timedelta`, which is part of a time zone, or a value in seconds. */
-class Timedelta extends Opaque {
-  readonly seconds: number
-  constructor(seconds: number) {
-    super()
-    this.seconds = seconds
-  }
-
-  describe(): string {
-    return 'a pickle holds a timedelta, which celeriac does not read: send seconds'
-  }
 }
 
 /** Modules that have nothing but exceptions. */
@@ -104,6 +88,8 @@ function isException(module: string, name: string): boolean {
   return EXCEPTION_MODULES.has(module)
 }
 
+const UNPICKLE_ZONE = 'ZoneInfo._unpickle'
+
 const CONSTRUCTORS: ReadonlyMap<string, Construct> = new Map<string, Construct>([
   ['builtins.set', ([items = []]) => (Array.isArray(items) ? new PickledSet(items) : undefined)],
   [
@@ -128,6 +114,9 @@ const CONSTRUCTORS: ReadonlyMap<string, Construct> = new Map<string, Construct>(
   ['datetime.time', readTime],
   ['datetime.timedelta', readTimedelta],
   ['datetime.timezone', readTimezone],
+  ['builtins.getattr', readAttribute],
+  [`zoneinfo.${UNPICKLE_ZONE}`, readNamedZone],
+  ['pytz._p', readPytz],
   ['pytz._UTC', () => new Timezone(0)],
   ['dateutil.tz.tz.tzutc', () => new Timezone(0)],
   ['decimal.Decimal', readDecimal],
@@ -173,11 +162,6 @@ function stateBytes(given: unknown, length: number): Buffer | undefined {
   return Buffer.isBuffer(bytes) && bytes.length === length ? bytes : undefined
 }
 
-function offsetOf(zone: unknown): number | undefined | null {
-  if (zone === undefined || zone === null) return undefined
-  return zone instanceof Timezone ? zone.offset : null
-}
-
 /** The highest bit of the third byte tells the second of two equal times of the clock (`fold`). */
 const FOLD = 0x7f
 
@@ -188,8 +172,7 @@ const FOLD = 0x7f
  */
 function readDateTime([state, zone]: Args): unknown {
   const bytes = stateBytes(state, 10)
-  const offset = offsetOf(zone)
-  if (bytes === undefined || offset === null) return undefined
+  if (bytes === undefined) return undefined
   const [month, day] = [(bytes[2] ?? 0) & FOLD, bytes[3] ?? 0]
   const clock = readClock(bytes.subarray(4))
   const date = attempt(() => new PlainDate(bytes.readUInt16BE(), month, day))
@@ -198,6 +181,8 @@ function readDateTime([state, zone]: Args): unknown {
   wall.setUTCFullYear(date.year, date.month - 1, date.day)
   wall.setUTCHours(clock.hour, clock.minute, clock.second, Math.floor(clock.microsecond / 1000))
   const microseconds = clock.microsecond % 1000
+  const offset = offsetOf(zone, wall.getTime(), (bytes[2] ?? 0) > FOLD)
+  if (offset === null) return undefined
   return new PythonDateTime(wall.getTime() - (offset ?? 0) * 1000, { microseconds, offset })
 }
 
@@ -209,7 +194,8 @@ function readDate([state]: Args): unknown {
 
 function readTime([state, zone]: Args): unknown {
   const bytes = stateBytes(state, 6)
-  const offset = offsetOf(zone)
+  // a clock alone has no offset in a zone with summer time
+  const offset = zone instanceof NamedZone ? undefined : offsetOf(zone)
   const clock = bytes === undefined || offset === null ? undefined : readClock(bytes)
   if (clock === undefined || offset === null) return undefined
   const { hour, minute, second, microsecond } = clock
@@ -229,17 +215,13 @@ function attempt<T>(make: () => T): T | undefined {
   }
 }
 
-function readTimedelta([days = 0, seconds = 0, microseconds = 0]: Args): unknown {
-  const parts = [days, seconds, microseconds]
-  if (!parts.every((part) => Number.isSafeInteger(part))) return undefined
-  return new Timedelta(Number(days) * 86_400 + Number(seconds) + Number(microseconds) / 1e6)
-}
-
-const DAY = 86_400
-
-function readTimezone([delta]: Args): unknown {
-  if (!(delta instanceof Timedelta) || Math.abs(delta.seconds) >= DAY) return undefined
-  return new Timezone(delta.seconds)
+/** How `zoneinfo` makes a zone from its name; an Enum finds its member so, too. */
+function readAttribute([of, name]: Args): unknown {
+  if (!(of instanceof Global)) return undefined
+  if (of.module === 'zoneinfo' && `${of.name}.${String(name)}` === UNPICKLE_ZONE) {
+    return new Global('zoneinfo', UNPICKLE_ZONE)
+  }
+  throw new DecodeError(of.describe())
 }
 
 function readDecimal([digits]: Args): unknown {

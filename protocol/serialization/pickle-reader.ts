@@ -9,7 +9,7 @@
 
 import { DecodeError, LimitExceeded } from '../errors.ts'
 import { build, construct, Global } from './pickle-globals.ts'
-import { PickledDict, PickledSet } from './pickle-values.ts'
+import { ENTRY_WORDS, OBJECT_WORDS, PickledDict, PickledSet } from './pickle-values.ts'
 import {
   integer,
   long,
@@ -40,7 +40,7 @@ class Machine {
 
   run(): unknown {
     for (;;) {
-      this.#spend(1)
+      this.spend(1)
       const code = this.uint(1)
       if (code === STOP) return this.pop()
       const operation = OPERATIONS.get(code)
@@ -74,11 +74,11 @@ class Machine {
   }
 
   push(value: unknown): void {
-    if (typeof value === 'object' && value !== null) this.#spend(OBJECT_WORDS)
+    if (typeof value === 'object' && value !== null) this.spend(OBJECT_WORDS)
     this.stack.push(value)
   }
 
-  #spend(words: number): void {
+  spend(words: number): void {
     this.#budget -= words
     if (this.#budget < 0) throw new LimitExceeded('the pickle holds more than is read of one')
   }
@@ -113,7 +113,7 @@ class Machine {
   }
 
   put(index: number): void {
-    this.#spend(ENTRY_WORDS)
+    this.spend(ENTRY_WORDS)
     this.#memo.set(index, this.top())
   }
 
@@ -129,10 +129,6 @@ class Machine {
 
 const CONFUSED = 'a pickle is not well formed'
 const STOP = 0x2e
-
-/** What a list, an object or a piece of bytes takes, and what an entry of the memo. */
-const OBJECT_WORDS = 12
-const ENTRY_WORDS = 5
 
 /**
  * What stands on the stack, left to be turned into plain values; at most about so many words of it.
@@ -203,7 +199,7 @@ const CODES: readonly (readonly [code: number | string, operation: Operation])[]
   ['R', (m) => reduce(m, 2)],
   [0x81, (m) => reduce(m, 2)], // NEWOBJ
   [0x92, (m) => reduce(m, 3)], // NEWOBJ_EX
-  ['i', (m) => m.push(construct(new Global(m.line(), m.line()), m.popMark()))],
+  ['i', (m) => call(m, new Global(m.line(), m.line()), m.popMark())],
   ['o', object],
   ['b', (m) => buildTop(m)],
 ]
@@ -255,12 +251,25 @@ function reduce(m: Machine, operands: 2 | 3): void {
   const callable = m.pop()
   if (!Array.isArray(args)) throw new DecodeError(CONFUSED)
   if (kwargs instanceof PickledDict && kwargs.items.length > 0) throw new DecodeError(CONFUSED)
-  m.push(construct(callable, args))
+  call(m, callable, args)
 }
 
 function object(m: Machine): void {
   const [callable, ...args] = m.popMark()
+  call(m, callable, args)
+}
+
+/** What is called copies its arguments, however often the memo gives the same ones. */
+function call(m: Machine, callable: unknown, args: readonly unknown[]): void {
+  for (const arg of args) m.spend(sizeOf(arg))
   m.push(construct(callable, args))
+}
+
+function sizeOf(value: unknown): number {
+  if (typeof value === 'string' || Buffer.isBuffer(value) || Array.isArray(value)) {
+    return value.length
+  }
+  return value instanceof PickledDict ? value.items.length * ENTRY_WORDS : 1
 }
 
 function buildTop(m: Machine): void {

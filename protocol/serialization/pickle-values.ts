@@ -68,6 +68,9 @@ export abstract class Opaque {
 
 /** Values and characters of them, each counted as often as it is met: so no memo makes more of little. */
 const MIN_SIZE = 1_000_000
+/** What a list, an object or a piece of bytes takes, and what an entry of a dict or of the memo. */
+export const OBJECT_WORDS = 12
+export const ENTRY_WORDS = 5
 
 /** How much is read of a pickle at most, in words of memory and in values. */
 export function sizeLimit({ maxBodyBytes }: Limits): number {
@@ -92,6 +95,7 @@ class Plain {
     this.#count(1)
     if (typeof value === 'string' || Buffer.isBuffer(value)) this.#count(value.length)
     if (typeof value !== 'object' || value === null) return value
+    this.#count(OBJECT_WORDS)
     if (depth > this.#maxDepth) {
       throw new LimitExceeded(`the pickle nests deeper than ${this.#maxDepth} levels`)
     }
@@ -116,6 +120,7 @@ class Plain {
   }
 
   #dict({ items }: PickledDict, depth: number): object {
+    this.#count(items.length * ENTRY_WORDS)
     return Object.fromEntries(
       items.map(([key, value]) => [memberName(key), this.value(value, depth)]),
     )

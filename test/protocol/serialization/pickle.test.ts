@@ -64,6 +64,43 @@ describe('pickle', () => {
     })
   }
 
+  describe('of a time in a zone that is known by its name', () => {
+    const zoned = (callable: string, state: string): string => {
+      const pickled = `\x80\x04cdatetime\ndatetime\nC\x0a${state}${callable}\x86R.`
+      return (pickleLoads(Buffer.from(pickled, 'latin1')) as PythonDateTime).isoformat()
+    }
+    const zoneinfo = (name: string): string =>
+      `cbuiltins\ngetattr\nczoneinfo\nZoneInfo\nX\x09\0\0\0_unpickle\x86R` +
+      `X${String.fromCharCode(name.length)}\0\0\0${name}K\x01\x86R`
+
+    for (const [what, state, expected] of [
+      ['in summer', '\x07\xea\x07\x01\x0c\0\0\0\0\0', '2026-07-01T12:00:00+02:00'],
+      ['in winter', '\x07\xea\x01\x01\x0c\0\0\0\0\0', '2026-01-01T12:00:00+01:00'],
+      ['shown first', '\x07\xea\x0a\x19\x02\x1e\0\0\0\0', '2026-10-25T02:30:00+02:00'],
+      ['shown again', '\x07\xea\x8a\x19\x02\x1e\0\0\0\0', '2026-10-25T02:30:00+01:00'],
+      ['skipped', '\x07\xea\x03\x1d\x02\x1e\0\0\0\0', '2026-03-29T02:30:00+01:00'],
+    ] as const) {
+      it(`reads one ${what}`, () => {
+        expect(zoned(zoneinfo('Europe/Prague'), state)).to.equal(expected)
+      })
+    }
+
+    it('reads one of pytz, and refuses a zone that is none', () => {
+      const noon = '\x07\xea\x07\x01\x0c\0\0\0\0\0'
+      const pytz = (args: string): string => `cpytz\n_p\n(${args}tR`
+      expect(zoned(pytz('VEurope/Prague\nI7200\nI3600\nVCEST\n'), noon)).to.match(/\+02:00$/)
+      expect(zoned(pytz('VEtc/GMT-3\n'), noon)).to.match(/\+03:00$/)
+      for (const zone of [zoneinfo('Mars/Base'), zoneinfo('+02:00'), pytz('VX\nI90000\n')]) {
+        expect(() => zoned(zone, noon)).to.throw(DecodeError)
+      }
+    })
+  })
+
+  it('names the class of a member of an Enum', () => {
+    const member = Buffer.from('cbuiltins\ngetattr\n(cproj\nColor\nVRED\ntR.')
+    expect(() => pickleLoads(member)).to.throw(DecodeError, /proj\.Color.*plain values/)
+  })
+
   it('reads the result of 562.redis.backend-result-pickle', () => {
     const stored = [...walk(capture('562.redis.backend-result-pickle'))].flatMap((value) => {
       try {
@@ -235,6 +272,21 @@ describe('pickle', () => {
       }
       const lists = Buffer.alloc(200_000, ']')
       expect(() => pickleLoads(lists, { ...DEFAULT_LIMITS, maxBodyBytes: 1_000_000 })).to.throw(
+        LimitExceeded,
+        'holds more',
+      )
+    })
+
+    it('cannot make many objects of few, nor copy the same again and again', () => {
+      const limits = { ...DEFAULT_LIMITS, maxBodyBytes: 1_000_000 }
+      const objects = `]q\0(${'h\0'.repeat(10)}lq\x01(${'h\x01'.repeat(10_000)}l.`
+      expect(() => pickleLoads(Buffer.from(objects, 'latin1'), limits)).to.throw(
+        LimitExceeded,
+        'holds more',
+      )
+      const items = 'K\x01'.repeat(1000)
+      const copies = `cbuiltins\nlist\nq\0(${items}lq\x01${'h\0h\x01\x85R0'.repeat(2000)}N.`
+      expect(() => pickleLoads(Buffer.from(copies, 'latin1'), limits)).to.throw(
         LimitExceeded,
         'holds more',
       )
