@@ -6,6 +6,7 @@ import signal
 import time
 
 from celery import Celery
+from celery.signals import after_task_publish, before_task_publish
 
 app = Celery('faults')
 app.conf.update(json.loads(os.environ.get('FAULTS_CONF', '{}')))
@@ -56,6 +57,35 @@ def define(kind, options):
         note('end', id)
         return id
 
+
+@app.task(name='faults.draw', acks_late=True)
+def draw(id, place, seconds):
+    note('start', id)
+    time.sleep(seconds)
+    note('end', id)
+    return [place, f'{os.getpid()} {time.perf_counter()}']
+
+
+def body(parts, id):
+    note('start', id)
+    note('end', id)
+    return parts
+
+
+for name in ('faults.body', 'faults.body_before', 'faults.body_after'):
+    app.task(body, name=name, acks_late=True)
+
+
+def die(**kwargs):
+    try:
+        os.close(os.open(f'{LEDGER}.died', os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+before_task_publish.connect(die, sender='faults.body_before')
+after_task_publish.connect(die, sender='faults.body_after')
 
 for kind, options in KINDS.items():
     define(kind, options)

@@ -1,8 +1,8 @@
 /** The tasks of the fault runs in TypeScript: each writes down when it starts and ends, outside of what is broken. */
 
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Celery, type TaskOptions } from '../src/index.ts'
+import { afterTaskPublish, beforeTaskPublish, Celery, type TaskOptions } from '../src/index.ts'
 
 /** The app of the worker and of the client: settings come from the environment, under Celery's own names. */
 export const app = new Celery('faults').configFromObject(
@@ -53,6 +53,33 @@ for (const [kind, options] of Object.entries(KINDS)) {
     return id
   })
 }
+
+/** Gives something else each time that it runs: `[place, when and where]`. */
+app.task('faults.draw', { acksLate: true }, async (id: string, place: number, seconds: number) => {
+  await run(id, seconds)
+  return [place, `${process.pid} ${performance.now()}`]
+})
+
+/** The body of a chord, by its name with a point at which its sender dies, the first time. */
+for (const name of ['faults.body', 'faults.body_before', 'faults.body_after']) {
+  app.task(name, { acksLate: true }, async (parts: readonly unknown[], id: string) => {
+    await run(id)
+    return parts
+  })
+}
+
+async function die(): Promise<void> {
+  try {
+    writeFileSync(`${ledger}.died`, '', { flag: 'wx' })
+  } catch {
+    return
+  }
+  process.kill(process.pid, 'SIGKILL')
+  await sleep(10_000)
+}
+
+beforeTaskPublish.connect(die, { sender: 'faults.body_before' })
+afterTaskPublish.connect(die, { sender: 'faults.body_after' })
 
 /** What a function can throw, or do to its process, that is no ordinary error. */
 const ODD: Readonly<Record<string, () => unknown>> = {

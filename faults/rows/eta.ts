@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Process } from '../../test/support/process.ts'
 import { until } from '../../test/support/until.ts'
 import type { Execution } from '../ledger.ts'
+import { watchMemory } from '../memory.ts'
 import type { Finding, Row } from '../row.ts'
 import type { Stage } from '../stage.ts'
 
@@ -17,40 +18,6 @@ const BACK = { redis: 60, amqp: 5 }
 /** How many tasks with an eta a worker has run when it has its usual size. */
 const WARM_UP = 20_000
 const CONF = { task_ignore_result: true }
-const MB = 2 ** 20
-
-/** The most memory that a process uses while it is watched. */
-class Memory {
-  readonly #pid: number
-  #most = 0
-  readonly #timer: NodeJS.Timeout
-
-  constructor({ pid }: Process) {
-    this.#pid = pid
-    this.#measure()
-    this.#timer = setInterval(() => this.#measure(), 200)
-  }
-
-  /** In MB; ends the watch. */
-  most(): number {
-    clearInterval(this.#timer)
-    return this.#most / MB
-  }
-
-  #measure(): void {
-    this.#most = Math.max(this.#most, resident(this.#pid))
-  }
-}
-
-/** Bytes of a process in memory; 0 when it is gone. */
-function resident(pid: number): number {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024
-  } catch {
-    return 0
-  }
-}
 
 /** How many runs have come to their end: cheaper than to ask the ledger which. */
 function ended({ ledger }: Stage): number {
@@ -60,7 +27,7 @@ function ended({ ledger }: Stage): number {
 /** A worker that has done the same with some, and the most memory that took, in MB. */
 async function warmWorker(stage: Stage): Promise<readonly [worker: Process, most: number]> {
   const worker = await stage.worker({ name: 'w1', conf: CONF })
-  const memory = new Memory(worker)
+  const memory = watchMemory(worker.pid)
   for (let n = 0; n < WARM_UP; n += AT_A_TIME) {
     await stage.send('faults.early', AT_A_TIME, { countdown: 10 })
   }
@@ -149,12 +116,12 @@ function punctuality(
 
 async function manyEtas(stage: Stage, load: Load): Promise<Finding> {
   const [first, usual] = await warmWorker(stage)
-  const filling = new Memory(first)
+  const filling = watchMemory(first.pid)
   const etas = await sendLater(stage, load)
   const filled = filling.most()
   await first.kill()
   const second = await stage.worker({ name: 'w2', conf: CONF })
-  const running = new Memory(second)
+  const running = watchMemory(second.pid)
   await allRan(stage, etas)
   const growth = Math.max(filled, running.most()) - usual
   const { early, lost, often, repeated, p99 } = punctuality(stage.ledger.executions(), etas)
@@ -188,8 +155,8 @@ const backlog: Row = {
     const conf = { ...CONF, worker_prefetch_multiplier: 10 }
     const worker = await stage.worker({ conf, args: ['-c', '1'] })
     await stage.ledger.settle(await stage.send('faults.early', 100), 30)
-    const usual = new Memory(worker).most()
-    const memory = new Memory(worker)
+    const usual = watchMemory(worker.pid).most()
+    const memory = watchMemory(worker.pid)
     for (let n = 0; n < 1_000_000; n += AT_A_TIME) {
       await stage.send('faults.early', AT_A_TIME, { args: [1] })
     }
