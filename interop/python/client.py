@@ -9,6 +9,7 @@ import uuid  # noqa: F401
 from celery import chain, chord, group, signature  # noqa: F401
 from celery.exceptions import TimeoutError  # noqa: F401
 
+import patience  # noqa: F401
 from tasks import app  # noqa: F401
 
 
