@@ -1,6 +1,11 @@
 /** Chords on Redis, under Celery's keys: their parts are counted where Python counts them. */
 
-import { decodeChordPart, encodeChordPart, type ChordPart } from '../../../protocol/result.ts'
+import {
+  decodeChordPart,
+  encodeChordPart,
+  type ChordPart,
+  type ResultTuple,
+} from '../../../protocol/result.ts'
 import type { ChordStore, GroupStore, OpenedChord, ReturnedPart } from '../../results/backend.ts'
 import type { KeyValue } from '../key-value.ts'
 import type { RedisLink } from './link.ts'
@@ -121,6 +126,37 @@ export class RedisChords implements ChordStore {
   }
 
   async onChordPartReturn(part: ReturnedPart): Promise<readonly ChordPart[] | undefined> {
+    const parts = await this.#count(part)
+    if (parts === undefined) return undefined
+    const isShort = await this.#correctSize(part.groupId, parts.length)
+    return isShort ? await this.#count(part) : parts
+  }
+
+  /**
+   * A Python worker that sends the group at the end of a chain in a header writes the size of that group
+   * over the size of the header; such a header is saved, and tells how many parts it has.
+   *
+   * @returns whether it has more than these
+   *
+   * @see celery 5.6, canvas.py, `group._apply_tasks`
+   */
+  async #correctSize(groupId: string, counted: number): Promise<boolean> {
+    const { link, groups, keyValue } = this.#options
+    const header = await groups.restore(groupId)
+    const size = header === undefined ? 0 : sizeOf(header)
+    if (size <= counted) return false
+    const { keys } = keyValue
+    await link.retry('cannot store the size of a chord', (redis) =>
+      redis
+        .multi()
+        .set(keys.chordSize(groupId), size, 'KEEPTTL')
+        .del(keys.chordClaim(groupId))
+        .exec(),
+    )
+    return true
+  }
+
+  async #count(part: ReturnedPart): Promise<readonly ChordPart[] | undefined> {
     const { link, keyValue, ordered } = this.#options
     const { groupId, groupIndex, taskId, run = '' } = part
     const place = ordered ? (groupIndex ?? '+inf') : ''
@@ -150,4 +186,9 @@ export class RedisChords implements ChordStore {
       keys.chordClaim(groupId),
     ]
   }
+}
+
+/** How many tasks stand in a group, and in the groups in it. */
+function sizeOf([, members]: ResultTuple): number {
+  return members === null ? 1 : members.reduce((sum, member) => sum + sizeOf(member), 0)
 }

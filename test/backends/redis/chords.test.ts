@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect } from 'chai'
 import { Redis } from 'ioredis'
+import type { ResultTuple } from '../../../protocol/result.ts'
 import type { BackendDeps } from '../../../src/backends/deps.ts'
 import { RedisBackend } from '../../../src/backends/redis.ts'
 import type { ChordStore } from '../../../src/results/backend.ts'
@@ -94,6 +95,27 @@ describe('chords on Redis', () => {
     await redis.set(key('.s'), 1)
     const all = await store.onChordPartReturn(part('a', 0, 2))
     expect(all).to.deep.equal([{ taskId: 'a', state: 'SUCCESS', result: 2 }])
+  })
+
+  it('waits for all of a header whose size a Python worker wrote over with that of a group in it', async () => {
+    const [b, c, d] = ['b', 'c', 'd'].map((taskId): ResultTuple => [[taskId, null], null])
+    const header = [
+      [id, null],
+      [
+        [
+          ['inner', null],
+          [b, c],
+        ],
+        d,
+      ],
+    ] as ResultTuple
+    const store = chords()
+    await store.open({ header, size: 3 })
+    await redis.set(key('.s'), 2, 'KEEPTTL')
+    expect(await store.onChordPartReturn(part('d', 1))).to.equal(undefined)
+    expect(await store.onChordPartReturn(part('b', 0))).to.equal(undefined)
+    expect(await redis.get(key('.s'))).to.equal('3')
+    expect(await store.onChordPartReturn(part('c', 0))).to.have.length(3)
   })
 
   it('is a list when its order does not matter, as resultChordOrdered says', async () => {
