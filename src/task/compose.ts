@@ -23,6 +23,7 @@ import type {
 import type { TaskHost } from './host.ts'
 import type { CallOptions } from './sender.ts'
 import { Signature } from './signature.ts'
+import { notSignature } from './wire.ts'
 
 /**
  * One after another, each with the result of the one before. A group that something follows is the
@@ -39,7 +40,7 @@ export function chain(
   first: AnySignature | Iterable<AnySignature>,
   ...more: readonly AnySignature[]
 ): Signature {
-  const tasks = isSignature(first) ? [first, ...more] : [...first]
+  const tasks = signaturesOf(first, more)
   const [head] = tasks
   if (head === undefined) throw new ImproperlyConfigured('a chain needs at least one signature')
   if (tasks.length === 1 && head.subtaskType !== 'group') return head as Signature
@@ -61,7 +62,7 @@ export function group(
   first: AnySignature | Iterable<AnySignature> = [],
   ...more: readonly AnySignature[]
 ): Group<never, unknown[]> {
-  const tasks = isSignature(first) ? [first, ...more] : [...first]
+  const tasks = signaturesOf(first, more)
   const [only] = tasks
   const isGroup = tasks.length === 1 && only?.subtaskType === 'group'
   const parts = isGroup ? tasksOf(only.toJSON()) : dicts(tasks)
@@ -113,7 +114,7 @@ export function chord<const H extends Header, B extends Body<ResultsOf<H>>>(
 export function chord(header: AnySignature | Iterable<AnySignature>, body?: AnySignature): unknown {
   const { host, dict } = headerOf(header)
   const make = (last: AnySignature): Signature =>
-    new Signature(host ?? Signature.hostOf(last), chordOf(dict, last.toJSON()))
+    new Signature(host ?? Signature.hostOf(last), chordOf(dict, signatureIn(last).toJSON()))
   if (body !== undefined) return make(body)
   return (last: AnySignature, options?: CallOptions): Promise<AsyncResult> =>
     make(last).applyAsync([], options)
@@ -123,7 +124,7 @@ function headerOf(header: AnySignature | Iterable<AnySignature>): {
   readonly host: TaskHost | undefined
   readonly dict: readonly SignatureDict[]
 } {
-  const tasks = isSignature(header) ? [header] : [...header]
+  const tasks = signaturesOf(header, [])
   const host = hostOf(tasks)
   if (!isSignature(header)) return { host, dict: dicts(tasks) }
   const own = header.toJSON()
@@ -142,6 +143,22 @@ function hostOf(tasks: readonly AnySignature[]): TaskHost | undefined {
     if (host !== undefined) return host
   }
   return undefined
+}
+
+/** What was given as arguments, or as one list. @throws ImproperlyConfigured for what is no signature */
+function signaturesOf(
+  first: AnySignature | Iterable<AnySignature>,
+  more: readonly AnySignature[],
+): readonly AnySignature[] {
+  const isList = typeof first === 'object' && first !== null && Symbol.iterator in first
+  const tasks = isList && more.length === 0 ? [...first] : [first as AnySignature, ...more]
+  for (const task of tasks) signatureIn(task)
+  return tasks
+}
+
+function signatureIn(value: AnySignature): AnySignature {
+  if (isSignature(value)) return value
+  throw notSignature(value)
 }
 
 function isSignature(value: AnySignature | Iterable<AnySignature>): value is AnySignature {

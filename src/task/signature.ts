@@ -22,7 +22,7 @@ import { nothingSent, resultOf } from './result-of.ts'
 import { signatureRepr } from './signature-repr.ts'
 import { sendCanvas } from './send-canvas.ts'
 import type { CallOptions, SignatureLike } from './sender.ts'
-import { dictOf, wireOf } from './wire.ts'
+import { dictOf, notSignature, wireOf } from './wire.ts'
 
 /** What `set` takes: options of a call, and whether it takes the result of the one before. */
 export interface SetOptions extends Omit<CallOptions, 'kwargs' | 'signal'> {
@@ -202,6 +202,7 @@ export class Signature<
    * the header of a chord.
    */
   pipe<R2, Res2>(next: Signature<[R], R2, Res2>): Signature<In, Value<R2, Res2>, Handle<R2, Res2>> {
+    if (!(next instanceof Signature)) throw notSignature(next)
     const host = this.#host ?? next.#host
     const options = host === undefined ? {} : environmentOf(host)
     return new Signature(host, pipe(this.#dict, next.#dict, options))

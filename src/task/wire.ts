@@ -3,11 +3,13 @@
 import { toWireOptions } from '../../protocol/call-options.ts'
 import { isoformat } from '../../protocol/python/datetime.ts'
 import { readSignature, type SignatureDict } from '../../protocol/signature.ts'
+import { ImproperlyConfigured } from '../errors.ts'
 import { dateOf, secondsOf } from '../runtime/duration.ts'
 import type { CallOptions, SignatureLike } from './sender.ts'
 
-/** A handle or plain data as plain data. @throws InvalidTaskError */
+/** A handle or plain data as plain data. @throws InvalidTaskError, ImproperlyConfigured for a task */
 export function dictOf(signature: SignatureLike, where?: string): SignatureDict {
+  if (taskNameOf(signature) !== undefined) throw notSignature(signature)
   return readSignature(isHandle(signature) ? signature.toJSON() : signature, where)
 }
 
@@ -47,8 +49,22 @@ const TIMES: ReadonlySet<string> = new Set([
   'timeout',
 ])
 
+/** What stands where a signature should: most often the task that it should be of. */
+export function notSignature(value: unknown): ImproperlyConfigured {
+  const name = taskNameOf(value)
+  const what = name === undefined ? typeof value : `the task '${name}': take its s(…) or si(…)`
+  return new ImproperlyConfigured(`a signature was expected, not ${what}`)
+}
+
+function taskNameOf(value: unknown): string | undefined {
+  const isThing = typeof value === 'function' || (typeof value === 'object' && value !== null)
+  if (!isThing || !('s' in value) || typeof value.s !== 'function') return undefined
+  return 'name' in value && typeof value.name === 'string' ? value.name : undefined
+}
+
 function isHandle(signature: SignatureLike): signature is { toJSON(): SignatureDict } {
-  return 'toJSON' in signature && typeof signature.toJSON === 'function'
+  const isObject = typeof signature === 'object' && signature !== null
+  return isObject && 'toJSON' in signature && typeof signature.toJSON === 'function'
 }
 
 function isList(

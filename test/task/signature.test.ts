@@ -272,6 +272,26 @@ describe('a group and a chord', () => {
     for (const { options } of members.tasks) expect(options['link_error']).to.have.length(1)
   })
 
+  it('refuse what is no signature, and say what to take in place of a task', () => {
+    const task = add as never
+    for (const make of [
+      () => group([task]),
+      () => group([add.s(1, 2), task]),
+      () => chord([add.s(1, 2)], task),
+      () => chain(add.s(1, 2), task),
+      () => add.s(1, 2).pipe(task),
+      () => add.s(1, 2).link(task),
+    ])
+      expect(make).to.throw("not the task 'shop.add': take its s(…) or si(…)")
+    for (const make of [
+      () => chain(5 as never),
+      () => group(undefined as never, add.s(1, 2)),
+      () => add.s(1, 2).pipe({} as never),
+      () => add.s(1, 2).linkError(null as never),
+    ])
+      expect(make).to.throw(/a signature/)
+  })
+
   it('refuse chunks of no size', () => {
     expect(() => add.chunks([[1, 1]], 0)).to.throw(/1 item or more/)
     expect(
