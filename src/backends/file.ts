@@ -141,6 +141,7 @@ class Files implements ByteStore {
       await unlink(probe)
     } catch (cause) {
       this.#started = undefined
+      if (TRANSIENT.has(codeOf(cause))) throw fileError('written', cause)
       throw new ImproperlyConfigured(PATH_INVALID, { cause })
     }
   }

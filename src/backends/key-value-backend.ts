@@ -86,8 +86,9 @@ export class KeyValueBackend implements ResultBackend {
 
   async close(): Promise<void> {
     this.#poller.close()
-    await Promise.allSettled(this.#storing.values())
+    // what is under way is done; it is not tried again
     this.#closing.abort()
+    await Promise.allSettled(this.#storing.values())
     await this.#store.close()
   }
 

@@ -1,6 +1,11 @@
 /** How results lie in a key/value store: their keys, their bytes, and how long they stay. */
 
-import { ContentDisallowed, DecodeError, type CeleryError } from '../../protocol/errors.ts'
+import {
+  ContentDisallowed,
+  DecodeError,
+  LimitExceeded,
+  type CeleryError,
+} from '../../protocol/errors.ts'
 import { resultLimits } from '../../protocol/limits.ts'
 import { decodeMeta, encodeMeta, type ResultMeta } from '../../protocol/result.ts'
 import { PENDING } from '../../protocol/states.ts'
@@ -57,7 +62,9 @@ export function pendingMeta(taskId: string): ResultMeta {
 
 /** The error that a waiting caller gets for bytes that cannot be read. */
 export function unreadable(taskId: string, error: unknown): CeleryError {
-  if (error instanceof ContentDisallowed || error instanceof DecodeError) return error
+  if ([ContentDisallowed, DecodeError, LimitExceeded].some((type) => error instanceof type)) {
+    return error as CeleryError
+  }
   const message = `the stored result of task ${taskId} cannot be read: is result_serializer the same everywhere?`
   return new DecodeError(message, { cause: error })
 }

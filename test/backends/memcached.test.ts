@@ -8,6 +8,7 @@ import { MemcachedBackend } from '../../src/backends/memcached.ts'
 import { openBackend } from '../../src/backends/open.ts'
 import {
   BackendError,
+  CeleryError,
   ImproperlyConfigured,
   LimitExceeded,
   NotSupported,
@@ -94,6 +95,20 @@ describe('results in Memcached', () => {
     await stored
     expect(await backend.fetch(id)).to.include({ status: 'SUCCESS' })
     await server.stop()
+  })
+
+  it('keep nobody who closes the backend while its server is lost', async () => {
+    const server = await startMemcached()
+    const backend = open({}, server.url)
+    await backend.start()
+    await server.stop()
+    const stored = refusal(backend.store(meta(randomUUID(), 'SUCCESS', 1)))
+    const started = performance.now()
+    await backend.close()
+    // the policy of retries would take 20 seconds
+    expect(performance.now() - started).to.be.below(15_000)
+    expect(await stored).to.be.instanceOf(CeleryError)
+    expect(await refusal(backend.fetch('x'))).to.include({ retryable: false })
   })
 
   it('give up in time when the server speaks another language, or none', async () => {

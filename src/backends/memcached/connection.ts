@@ -44,6 +44,7 @@ export class MemcachedConnection {
   #socket: Socket | undefined
   #buffer: Buffer = Buffer.alloc(0)
   #timer: NodeJS.Timeout | undefined
+  #closed = false
 
   /** `timeout` in seconds, for a reply. */
   constructor(endpoint: MemcachedEndpoint, timeout: number) {
@@ -57,6 +58,7 @@ export class MemcachedConnection {
    * @throws BackendError when there is none in time, or a refusal; LimitExceeded when the value is too large
    */
   async command(line: string, expected: RegExp, data?: Buffer): Promise<Reply> {
+    if (this.#closed) throw closedError()
     const reply = await new Promise<Reply>((resolve, reject) => {
       this.#queue.push({ expected, values: new Map(), resolve, reject })
       const socket = (this.#socket ??= this.#open())
@@ -69,7 +71,8 @@ export class MemcachedConnection {
   }
 
   close(): void {
-    this.#drop(new BackendError('the connection to Memcached was closed', { retryable: false }))
+    this.#closed = true
+    this.#drop(closedError())
   }
 
   #open(): Socket {
@@ -134,6 +137,10 @@ export class MemcachedConnection {
     for (const pending of this.#queue.splice(0)) pending.reject(error)
     return false
   }
+}
+
+function closedError(): BackendError {
+  return new BackendError('the connection to Memcached was closed', { retryable: false })
 }
 
 function malformed(): BackendError {

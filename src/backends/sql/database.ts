@@ -67,16 +67,20 @@ export class Database<Tables> {
     work: (db: Kysely<Tables>) => Promise<T>,
     policy: RetryPolicy = this.#options.policy,
   ): Promise<T> {
+    const started = performance.now()
     for (let retries = 0; ; retries += 1) {
       try {
         return await this.#attempt(work)
       } catch (error) {
         if (error instanceof CeleryError) throw error
         if (this.#closing.signal.aborted) throw closedError(error)
-        const transient = ['lost', 'busy'].includes(sqlFault(error))
-        if (!transient) throw failure(doing, error, false)
-        if (policy.maxRetries !== null && retries >= policy.maxRetries) throw failure(doing, error)
-        await this.#pause(policy, retries, error)
+        const fault = sqlFault(error)
+        if (fault !== 'lost' && fault !== 'busy') throw failure(doing, error, false)
+        const seconds = (performance.now() - started) / 1000
+        const enough = fault === 'lost' ? retries >= most(policy) : seconds >= patience(policy)
+        if (enough) throw failure(doing, error)
+        if (fault === 'lost') await this.#pause(policy, retries, error)
+        else await delay(busyPause(retries), this.#closing.signal)
       }
     }
   }
@@ -114,18 +118,14 @@ export class Database<Tables> {
   }
 
   async #pause(policy: RetryPolicy, retries: number, error: unknown): Promise<void> {
-    // one that another holds for a moment is no loss to speak of
-    const lost = sqlFault(error) === 'lost'
-    const seconds = interval(policy, retries) || (lost ? 0 : BUSY_PAUSE)
-    if (lost) {
-      const count = `${retries}/${policy.maxRetries ?? 'Inf'}`
-      const when = seconds === 0 ? 'now' : `in ${seconds.toFixed(2)} seconds`
-      const reason = sqlMessage(error)
-      this.#options.log.error(
-        `Connection to ${this.address} lost: Retry (${count}) ${when}. (${reason})`,
-      )
-    }
-    await delay(lost ? seconds : Math.random() * seconds, this.#closing.signal)
+    const seconds = interval(policy, retries)
+    const count = `${retries}/${policy.maxRetries ?? 'Inf'}`
+    const when = seconds === 0 ? 'now' : `in ${seconds.toFixed(2)} seconds`
+    const reason = sqlMessage(error)
+    this.#options.log.error(
+      `Connection to ${this.address} lost: Retry (${count}) ${when}. (${reason})`,
+    )
+    await delay(seconds, this.#closing.signal)
   }
 
   async #close(): Promise<void> {
@@ -137,8 +137,24 @@ export class Database<Tables> {
   }
 }
 
-/** Seconds before the first retry of what was locked, at most. */
-const BUSY_PAUSE = 0.1
+/** Seconds that what is locked is waited for at least: as long as Python's driver of SQLite does. */
+const BUSY_SECONDS = 5
+/** Seconds before the first retry of what is locked, and before a later one, at most. */
+const FIRST_BUSY_PAUSE = 0.1
+const MAX_BUSY_PAUSE = 0.5
+
+function most({ maxRetries }: RetryPolicy): number {
+  return maxRetries ?? Infinity
+}
+
+/** One that another holds for a moment is no loss: what counts is the time, not how often it was tried. */
+function patience(policy: RetryPolicy): number {
+  return policy.maxRetries === 0 ? 0 : Math.max(BUSY_SECONDS, most(policy) * policy.intervalMax)
+}
+
+function busyPause(retries: number): number {
+  return Math.random() * Math.min(MAX_BUSY_PAUSE, FIRST_BUSY_PAUSE * 2 ** retries)
+}
 
 function closedError(cause?: unknown): CeleryError {
   return new CeleryError('ERR_ABORTED', 'the result backend was closed', { cause })

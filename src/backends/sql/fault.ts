@@ -19,8 +19,10 @@ const FAULTS: ReadonlyMap<string, SqlFault> = new Map<string, SqlFault>([
   ),
   ...codes(
     'busy',
-    `40001 40P01 55P03 53000 53100 53200 53300 53400 ER_LOCK_DEADLOCK ER_LOCK_WAIT_TIMEOUT
-    ER_TABLE_DEF_CHANGED ER_CHECKREAD SQLITE_BUSY SQLITE_LOCKED SQLITE_PROTOCOL SQLITE_SCHEMA`,
+    `40001 40P01 55P03 53000 53100 53200 53300 53400 57014 ER_LOCK_DEADLOCK ER_LOCK_WAIT_TIMEOUT
+    ER_TABLE_DEF_CHANGED ER_CHECKREAD ER_TOO_MANY_USER_CONNECTIONS ER_USER_LIMIT_REACHED
+    ER_DISK_FULL ER_RECORD_FILE_FULL ER_OUT_OF_RESOURCES ER_OUTOFMEMORY ER_STATEMENT_TIMEOUT
+    SQLITE_BUSY SQLITE_LOCKED SQLITE_PROTOCOL SQLITE_SCHEMA SQLITE_FULL`,
   ),
   ...codes('missing', '42P01 ER_NO_SUCH_TABLE'),
   ...codes('exists', '42P07 42710 23505 42P06 ER_TABLE_EXISTS_ERROR ER_DUP_ENTRY'),
@@ -34,7 +36,7 @@ function codes(fault: SqlFault, list: string): (readonly [string, SqlFault])[] {
 const WORDS: readonly (readonly [RegExp, SqlFault])[] = [
   [/Connection terminated|connection is closed|closed state|Query read timeout/i, 'lost'],
   [/timeout exceeded when trying to connect|connect ETIMEDOUT|Pool is closed/i, 'lost'],
-  [/database is locked|database table is locked|database schema has changed/i, 'busy'],
+  [/database (?:table )?is locked|database schema has changed|disk is full/i, 'busy'],
   [/no such table/i, 'missing'],
   [/(?:table|index) .* already exists/i, 'exists'],
 ]

@@ -9,6 +9,8 @@ import type { Schema, Tables } from './schema.ts'
 /** What one insert may carry. */
 const MAX_BATCH = 100
 const MAX_BATCH_BYTES = 1024 * 1024
+/** How far down the line is looked for other tasks, where many are of one. */
+const MAX_LOOKED_AT = 1000
 /** What may wait for its turn, while the database is slow or away. */
 const MAX_WAITING = 100_000
 const MAX_WAITING_BYTES = 256 * 1024 * 1024
@@ -76,7 +78,7 @@ export class RowWriter {
     let seen = 0
     for (const entry of this.#line) {
       const full = batch.length === MAX_BATCH || bytes + entry.bytes > MAX_BATCH_BYTES
-      if (full && batch.length > 0) break
+      if (batch.length > 0 && (full || seen === MAX_LOOKED_AT)) break
       seen += 1
       if (tasks.has(entry.row.task_id)) {
         later.push(entry)

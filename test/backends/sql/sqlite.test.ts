@@ -13,6 +13,8 @@ interface Tables {
   readonly words: { readonly word: string }
 }
 
+/** Four attempts within half a second, if they were counted. */
+const SOON: RetryPolicy = { maxRetries: 3, intervalStart: 0, intervalStep: 0.2, intervalMax: 0.2 }
 const NEVER: RetryPolicy = { maxRetries: 0, intervalStart: 0, intervalStep: 0, intervalMax: 0 }
 
 describe('a SQLite file that several write', () => {
@@ -68,5 +70,34 @@ describe('a SQLite file that several write', () => {
     expect(await words(other)).to.deep.equal(['held', 'written'])
     await write(other, 'by the other')
     expect(await words(one)).to.deep.equal(['held', 'written', 'by the other'])
+  })
+
+  it('is waited for while another holds it, however soon who asks wants an answer', async () => {
+    const waiting = one.retry(
+      'cannot write',
+      (db) => db.insertInto('words').values({ word: 'waited' }).execute(),
+      SOON,
+    )
+    await other.retry('cannot hold it', (db) =>
+      db.transaction().execute(async (transaction) => {
+        await transaction.insertInto('words').values({ word: 'long' }).execute()
+        await new Promise((resolve) => setTimeout(resolve, 1200))
+      }),
+    )
+    await waiting
+    expect((await words(other)).slice(-2)).to.have.members(['long', 'waited'])
+  })
+
+  it('that has no room for more is tried again, as a server that is full is', async () => {
+    const codes = ['SQLITE_FULL', 'ER_RECORD_FILE_FULL', 'ER_USER_LIMIT_REACHED', '53300', '57014']
+    for (const code of codes) {
+      let attempts = 0
+      const full = async (): Promise<number> => {
+        attempts += 1
+        if (attempts === 1) throw Object.assign(new Error('full'), { code })
+        return attempts
+      }
+      expect(await one.retry('cannot write', full, SOON), code).to.equal(2)
+    }
   })
 })
