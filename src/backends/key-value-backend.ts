@@ -1,5 +1,6 @@
 /** Results in any store of bytes by key that tells nobody of news: who waits looks again and again. */
 
+import { setMaxListeners } from 'node:events'
 import {
   decodeGroupMeta,
   encodeGroupMeta,
@@ -58,6 +59,8 @@ export class KeyValueBackend implements ResultBackend {
   readonly #storing = new Map<string, Promise<void>>()
 
   constructor(store: ByteStore, deps: BackendDeps) {
+    // each store that is tried again listens to it
+    setMaxListeners(0, this.#closing.signal)
     this.#store = store
     this.keyValue = keyValue(deps)
     this.#policy = retryPolicy(deps)

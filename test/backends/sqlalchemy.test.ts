@@ -105,6 +105,38 @@ for (const [name, create] of DATABASES) {
       expect(await backend.fetch('a')).to.include({ status: 'PENDING' })
     })
 
+    it('uses the tables of another schema, also those that it may not make', async function () {
+      if (name !== 'PostgreSQL') return
+      const role = `reader_${randomUUID().replaceAll('-', '')}`
+      const more = settings({
+        tableSchemas: { task: 'results', group: 'Of Groups' },
+        tableNames: { task: 'of_tasks' },
+      })
+      await database.retry('prepare', async (db) => {
+        await sql`create schema results`.execute(db)
+        await sql`create schema "Of Groups"`.execute(db)
+      })
+      const writer = open(more)
+      await writer.store(meta('a', 'STARTED'))
+      await writer.store(meta('a', 'SUCCESS', 1))
+      await writer.store(meta('a', 'FAILURE', exception('E', [])))
+      await writer.groups.save([['g', null], []])
+      await database.retry('let in', async (db) => {
+        await sql`create role ${sql.ref(role)} login password 'x'`.execute(db)
+        await sql`grant usage on schema results, "Of Groups" to ${sql.ref(role)}`.execute(db)
+        for (const table of ['results.of_tasks', 'Of Groups.celery_tasksetmeta'])
+          await sql`grant select on ${sql.table(table)} to ${sql.ref(role)}`.execute(db)
+      })
+      const address = `db+${url.replace(/\/\/[^@]+@/, `//${role}:x@`)}`
+      const reader = new SqlAlchemyBackend(address, backendDeps(more))
+      opened.push(reader)
+      await reader.start()
+      expect(await reader.fetch('a')).to.include({ status: 'SUCCESS', result: 1 })
+      expect(await reader.groups.restore('g')).to.deep.equal([['g', null], []])
+      const refused = await reader.store(meta('b', 'SUCCESS', 1)).catch((error: unknown) => error)
+      expect(refused).to.be.instanceOf(BackendError).and.include({ retryable: false })
+    })
+
     it('keeps what result_extended tells, its arguments in the serializer of results', async () => {
       const id = randomUUID()
       const extended = {

@@ -1,5 +1,6 @@
 /** A database that is opened when it is needed, and asked again when it was away or busy. */
 
+import { setMaxListeners } from 'node:events'
 import type * as kysely from 'kysely'
 import type { Kysely } from 'kysely'
 import { BackendError, CeleryError, ImproperlyConfigured } from '../../errors.ts'
@@ -49,6 +50,8 @@ export class Database<Tables> {
 
   /** Nothing is opened, and no driver loaded, before it is used. @throws ImproperlyConfigured */
   constructor(options: DatabaseOptions) {
+    // each query that is tried again listens to it
+    setMaxListeners(0, this.#closing.signal)
     this.#address = parseSqlUrl(options.url)
     this.#options = options
     this.#driverOptions = driverOptions(this.#address, options.engineOptions ?? {})

@@ -71,7 +71,7 @@ export function parseSqlUrl(text: string): SqlAddress {
     database,
     username: decode(given(parts['username']) ?? query.get('user')),
     password: decode(given(parts['password'])) ?? query.get('password'),
-    tls: dialect === 'postgresql' ? postgresqlTls(query) : mysqlTls(query),
+    tls: tlsOf(dialect, query, socketPath),
     connectTimeout: seconds(query, 'connect_timeout'),
     applicationName: query.get('application_name'),
     display: `${dialect}://${shown}/${database ?? ''}`,
@@ -168,6 +168,17 @@ function checkArguments(dialect: SqlDialect, query: Query): void {
   const wrong = [...query.keys()].find((name) => !known.has(name))
   if (wrong === undefined) return
   throw new ImproperlyConfigured(`a ${dialect} URL takes no argument '${wrong.slice(0, 50)}' here`)
+}
+
+/** libpq passes over `sslmode` on a unix socket; a mode that is none is refused there, too. */
+function tlsOf(
+  dialect: SqlDialect,
+  query: Query,
+  socketPath: string | undefined,
+): ConnectionOptions | undefined {
+  if (dialect !== 'postgresql') return mysqlTls(query)
+  const tls = postgresqlTls(query)
+  return socketPath === undefined ? tls : undefined
 }
 
 /**

@@ -122,11 +122,21 @@ describe('a database', () => {
   })
 
   it('ends what is being tried when it is closed, and takes no more', async () => {
-    const database = open({ url: `postgresql://127.0.0.1:${await freePort()}/x`, policy: PATIENT })
-    const trying = failure(database.retry('ask', one))
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', onWarning)
+    let lost = 0
+    const log = { ...SILENT, error: () => void (lost += 1) }
+    const url = `postgresql://127.0.0.1:${await freePort()}/x`
+    const database = open({ url, policy: PATIENT, log })
+    const trying = Array.from({ length: 20 }, () => failure(database.retry('ask', one)))
+    await until(() => lost >= trying.length)
     await database.close()
-    expect(await within(10, trying)).to.include({ code: 'ERR_ABORTED' })
+    for (const error of await within(10, Promise.all(trying)))
+      expect(error).to.include({ code: 'ERR_ABORTED' })
     expect(await failure(database.retry('ask', one))).to.include({ code: 'ERR_ABORTED' })
+    process.off('warning', onWarning)
+    expect(warnings).to.deep.equal([])
   })
 
   it('says which file of SQLite cannot be opened', async () => {

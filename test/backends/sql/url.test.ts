@@ -72,6 +72,8 @@ describe('the URL of a database', () => {
     expect(checked('postgresql://h/x?sslmode=require')).to.equal(false)
     expect(checked('postgresql://h/x?sslmode=verify-ca')).to.equal(true)
     expect(checked('postgresql://h/x?sslmode=verify-full')).to.equal(true)
+    expect(checked('postgresql://h/x?sslmode=require&host=/run/pg')).to.equal(false)
+    expect(checked('postgresql://me@/x?sslmode=require&host=/run/pg')).to.equal(undefined)
     expect(checked('mysql://h/x?ssl=true')).to.equal(false)
     expect(checked('mysql://h/x?ssl_mode=VERIFY_IDENTITY')).to.equal(true)
     expect(checked('mysql://h/x?ssl_verify_cert=true&ssl=1')).to.equal(true)
