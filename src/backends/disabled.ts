@@ -8,8 +8,8 @@ import type { BackendCapabilities, ResultBackend, Unsubscribe } from '../results
 const NO_BACKEND =
   'No result backend is configured.\nPlease see the documentation for more information.'
 
-/** @see celery 5.6, backends/base.py, `E_CHORD_NO_BACKEND` */
-const NO_CHORDS = `Starting chords requires a result backend to be configured.
+/** Who saves a group is told, too. @see celery 5.6, backends/base.py, `E_CHORD_NO_BACKEND` */
+const NO_CHORDS = `Starting chords requires a result backend to be configured, and so does saving groups.
 
 Note that a group chained with a task is also upgraded to be a chord,
 as this pattern requires synchronization.

@@ -28,8 +28,8 @@ const PUBLISH_TIMEOUT = 60
 /** The longest that RabbitMQ lets a queue live unused, in milliseconds. */
 const MAX_EXPIRES_MS = 2 ** 32 - 1
 
-/** @see celery 5.6, backends/rpc.py, `E_NO_CHORD_SUPPORT` */
-const NO_CHORDS = `The "rpc" result backend does not support chords!
+/** Who saves a group is told, too. @see celery 5.6, backends/rpc.py, `E_NO_CHORD_SUPPORT` */
+const NO_CHORDS = `The "rpc" result backend does not support chords, and cannot save groups!
 
 Note that a group chained with a task is also upgraded to be a chord,
 as this pattern requires synchronization.

@@ -273,14 +273,14 @@ describe('a group and a chord', () => {
   })
 
   it('refuse what is no signature, and say what to take in place of a task', () => {
-    const task = add as never
+    const given = add as never
     for (const make of [
-      () => group([task]),
-      () => group([add.s(1, 2), task]),
-      () => chord([add.s(1, 2)], task),
-      () => chain(add.s(1, 2), task),
-      () => add.s(1, 2).pipe(task),
-      () => add.s(1, 2).link(task),
+      () => group([given]),
+      () => group([add.s(1, 2), given]),
+      () => chord([add.s(1, 2)], given),
+      () => chain(add.s(1, 2), given),
+      () => add.s(1, 2).pipe(given),
+      () => add.s(1, 2).link(given),
     ])
       expect(make).to.throw("not the task 'shop.add': take its s(…) or si(…)")
     for (const make of [
