@@ -5,11 +5,13 @@ import { ImproperlyConfigured } from '../errors.ts'
 /**
  * Loads the first of some packages that is there.
  *
+ * @param also what it needs besides: who installs the one installs the other
  * @throws ImproperlyConfigured when none is, with what to install
  */
 export async function importDriver(
   backend: string,
   packages: readonly [string, ...string[]],
+  also?: string,
 ): Promise<{ readonly name: string; readonly module: unknown }> {
   for (const name of packages) {
     try {
@@ -19,9 +21,11 @@ export async function importDriver(
     }
   }
   const [first, ...others] = packages
-  const or = others.map((name) => ` (or ${name})`).join('')
+  const installable = others.filter((name) => !name.startsWith('node:'))
+  const or = installable.map((name) => ` (or ${name})`).join('')
+  const install = also === undefined ? first : `${first} ${also}`
   throw new ImproperlyConfigured(
-    `the result backend ${backend} needs the package '${first}': npm install ${first}${or}`,
+    `the result backend ${backend} needs the package '${first}': npm install ${install}${or}`,
   )
 }
 

@@ -12,7 +12,7 @@ import { LazyBackend } from './lazy.ts'
 import { MemoryBackend } from './memory.ts'
 import { RedisBackend } from './redis.ts'
 import { RpcBackend } from './rpc.ts'
-import { parseSqlUrl } from './sql/url.ts'
+import { parseSqlUrl, type SqlDialect } from './sql/url.ts'
 
 export type { BackendDeps } from './deps.ts'
 
@@ -50,11 +50,19 @@ const cache: Open = (url, deps) => {
   )
 }
 
+/** What to install for each database. */
+const PACKAGES: Readonly<Record<SqlDialect, string>> = {
+  postgresql: 'pg',
+  mysql: 'mysql2',
+  sqlite: 'libsql',
+}
+
 /** What is missing in its address is an error now, not at its first use. */
 const django: Open = (url, deps) => {
   const address = djangoDatabaseUrl(url)
+  const { dialect } = parseSqlUrl(address)
   const load: Load = async () => {
-    await importDriver('django-db', ['kysely'])
+    await importDriver('django-db', ['kysely'], PACKAGES[dialect])
     const { DjangoBackend } = await import('./django/backend.ts')
     return new DjangoBackend(address, deps)
   }
@@ -70,9 +78,9 @@ const database: Open = (url, deps) => {
       'the result backend db:// needs the URL of the database: db+postgresql://…, or database_url',
     )
   }
-  const { display } = parseSqlUrl(address)
+  const { dialect, display } = parseSqlUrl(address)
   const load: Load = async () => {
-    await importDriver(`db+${display}`, ['kysely'])
+    await importDriver(`db+${display}`, ['kysely'], PACKAGES[dialect])
     const { SqlAlchemyBackend } = await import('./sqlalchemy/backend.ts')
     return new SqlAlchemyBackend(address, deps)
   }

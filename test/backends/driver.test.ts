@@ -11,7 +11,7 @@ describe('the driver of a database', () => {
   })
 
   it('is asked for by name when none is there', async () => {
-    const names = ['celeriac-no-such-driver', 'celeriac-nor-this'] as const
+    const names = ['celeriac-no-such-driver', 'node:no-such', 'celeriac-nor-this'] as const
     const error = await importDriver('db+x://', names).catch((reason: unknown) => reason)
     expect(error)
       .to.be.instanceOf(ImproperlyConfigured)
@@ -19,5 +19,11 @@ describe('the driver of a database', () => {
       .that.equals(
         "the result backend db+x:// needs the package 'celeriac-no-such-driver': npm install celeriac-no-such-driver (or celeriac-nor-this)",
       )
+  })
+
+  it('is asked for at once with what else is needed', async () => {
+    const asked = importDriver('db+x://', ['celeriac-no-such-driver'], 'pg')
+    const error = await asked.catch((reason: unknown) => reason)
+    expect(String(error)).to.match(/npm install celeriac-no-such-driver pg$/)
   })
 })
