@@ -124,11 +124,12 @@ export class Publisher implements Sender {
 
   /**
    * Milliseconds to live; what has expired already gets none. Of more than RabbitMQ takes nothing is
-   * said: it would close the channel, and the worker looks at `expires` all the same.
+   * said: it would close the channel, and the worker looks at `expires` all the same. Nor of a part of
+   * a chord, other than in Celery: RabbitMQ would drop it, and the chord wait for ever.
    */
-  #expiration({ id }: TaskMessage, expires: string, now: number): string | undefined {
+  #expiration({ id, embed }: TaskMessage, expires: string, now: number): string | undefined {
     const left = timeOf(expires) - now
-    if (left > MAX_EXPIRATION_MS) return undefined
+    if (left > MAX_EXPIRATION_MS || isPart(embed)) return undefined
     if (left >= 0) return String(Math.trunc(left))
     const ago = -left / 1000
     this.#deps.log.warning(`${oneLine(id)} has an expiration date in the past (${ago}s ago).`)
@@ -200,4 +201,10 @@ function signalOf(
     declare,
     retryPolicy,
   }
+}
+
+/** Whether a chord waits for it, or for the end of its chain. */
+function isPart({ chord, chain }: TaskMessage['embed']): boolean {
+  const [last] = chain ?? []
+  return (last?.options['chord'] ?? chord ?? null) !== null
 }

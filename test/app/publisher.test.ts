@@ -163,6 +163,18 @@ describe('a call as a message', () => {
     expect(message.headers['eta']).to.equal('2030-01-02T05:30:00+05:30')
   })
 
+  it('leaves it to the worker to drop a part of a chord, so that the body fails, and does not wait', async () => {
+    await using app = createTestApp()
+    const chord = signature('body')
+    const end = signature('end', [], {}, { options: { chord } })
+    for (const options of [{ chord, groupId: 'g' }, { chain: [end, signature('next')] }]) {
+      await app.sendTask('t', [], { expires: 60, ...options })
+      const { message } = await sent(app)
+      expect(message.headers['expires']).to.be.a('string')
+      expect(message.properties.expiration).to.equal(undefined)
+    }
+  })
+
   it('names no time to live that RabbitMQ would refuse', async () => {
     await using app = createTestApp()
     await app.sendTask('t', [], { expires: 1e9 })
