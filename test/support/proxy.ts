@@ -40,6 +40,7 @@ export class Proxy {
       [server, client],
     ] as const) {
       this.#sockets.add(from)
+      from.setNoDelay(true)
       from.on('data', (data) => {
         if ((this.#left -= 1) < 0) void this.cut()
         else if (!this.#stalled && !this.#deaf.has(from)) to.write(data)
