@@ -82,6 +82,16 @@ for (const [name, create] of Object.entries(DATABASES)) {
         expect(traceback).to.equal('a\u2400b')
       })
 
+      it('are read beside one whose id has a NUL in it', async () => {
+        const odd = `${id}\0`
+        await Promise.all([store(id), store(odd)])
+        const metas = await backend.fetchMany([odd, id, `other ${odd}`])
+        expect(metas.map(({ taskId }) => taskId)).to.deep.equal([odd, id, `other ${odd}`])
+        expect(metas.map(({ result }) => result)).to.deep.equal([odd, id, null])
+        await backend.forget(odd)
+        expect(await backend.fetch(odd)).to.include({ status: 'PENDING' })
+      })
+
       it('stand as base64 where their serializer is binary', async () => {
         const packed = open({ resultSerializer: 'msgpack' })
         await packed.store(meta(id, 'SUCCESS', [1, 'ü']))

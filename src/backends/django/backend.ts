@@ -20,7 +20,7 @@ import { contentsOf } from './content.ts'
 import { DjangoDatabase } from './database.ts'
 import { DjangoGroups } from './groups.ts'
 import { GROUPS, TASKS } from './tables.ts'
-import { READING, TaskResults } from './task-results.ts'
+import { READING, storableId, TaskResults } from './task-results.ts'
 
 /** Seconds that `close` waits for what is being stored. */
 const CLOSE_TIMEOUT = 5
@@ -123,10 +123,10 @@ export class DjangoBackend implements ResultBackend {
   ): Promise<readonly (ResultMeta | FailedLook)[]> {
     const rows = new Map((await this.#tasks.read(taskIds, policy)).map((row) => [row.task_id, row]))
     return taskIds.map((taskId) => {
-      const row = rows.get(taskId)
+      const row = rows.get(storableId(taskId))
       if (row === undefined) return pendingMeta(taskId)
       try {
-        return this.#tasks.decode(row)
+        return this.#tasks.decode({ ...row, task_id: taskId })
       } catch (error) {
         return { taskId, error: error as CeleryError }
       }

@@ -82,7 +82,7 @@ export class TaskResults {
   ): Promise<readonly TaskRow[]> {
     const { database } = this.#options
     const found: TaskRow[] = []
-    for (const batch of batches(taskIds)) {
+    for (const batch of batches(taskIds.map(storableId))) {
       const select = (db: Kysely<DjangoTables>): Promise<TaskRow[]> =>
         db.selectFrom(TASKS).select(COLUMNS).where('task_id', 'in', batch).execute()
       found.push(...(await database.retry('cannot read results', select, policy)))
@@ -92,7 +92,7 @@ export class TaskResults {
 
   async forget(taskId: string): Promise<void> {
     await this.#options.database.retry('cannot forget a result', (db) =>
-      db.deleteFrom(TASKS).where('task_id', '=', taskId).execute(),
+      db.deleteFrom(TASKS).where('task_id', '=', storableId(taskId)).execute(),
     )
   }
 
@@ -127,7 +127,7 @@ export class TaskResults {
     const now = clock.now()
     const periodic = meta.extended === undefined ? undefined : options.periodicTaskName
     return {
-      task_id: meta.taskId,
+      task_id: storableId(meta.taskId),
       ...contents.columns,
       result: contents.encode(meta.result ?? null),
       meta: contents.encode({ children: meta.children ?? [] }),
@@ -173,9 +173,13 @@ export class TaskResults {
 
 type ExtendedColumns = Pick<TaskRow, 'task_name' | 'task_args' | 'task_kwargs' | 'worker'>
 
-/** PostgreSQL keeps no NUL in a text. */
+/** PostgreSQL keeps no NUL in a text, and takes none in a query: one id would hide all others. */
+export function storableId(taskId: string): string {
+  return taskId.replaceAll('\0', '\u2400')
+}
+
 function storable(text: string | null | undefined): string | null {
-  return text?.replaceAll('\0', '\u2400') ?? null
+  return text === null || text === undefined ? null : storableId(text)
 }
 
 function cut(text: string | null | undefined, length: number): string | null {
@@ -206,7 +210,7 @@ export async function markCounted(
   const { numUpdatedRows } = await db
     .updateTable(TASKS)
     .set({ meta: joined(dialect, sql.ref('meta'), sql`${COUNTED}`) })
-    .where('task_id', '=', taskId)
+    .where('task_id', '=', storableId(taskId))
     .where('status', 'in', [...READY_STATES])
     .where('meta', 'not like', ENDS_COUNTED)
     .executeTakeFirstOrThrow()
