@@ -63,6 +63,7 @@ export { DEFAULT_LIMITS, type Limits } from './limits.ts'
 export { SerializerRegistry, type Content } from './serialization/registry.ts'
 export type { Serializer } from './serialization/serializer.ts'
 export { dumps, loads } from './serialization/json.ts'
+export { pickleDumps, pickleGroup, pickleLoads, unpickleGroup } from './serialization/pickle.ts'
 export { CompressionRegistry, type Compression } from './compression.ts'
 
 // Values of Python that JavaScript does not have.
