@@ -29,6 +29,8 @@ export interface ByteStore {
   /** In the order of the keys; undefined of what is not there. */
   getMany(keys: readonly string[]): Promise<readonly (Buffer | undefined)[]>
   set(key: string, value: Buffer): Promise<void>
+  /** Sets it unless what is there must stay, where nobody can come in between. */
+  replace?(key: string, value: Buffer, stays: (stored: Buffer) => boolean): Promise<void>
   /** What is not there is deleted already. */
   delete(key: string): Promise<void>
   /** @throws CeleryError for what can be no key, or one that leads elsewhere; `id` is what others chose of it */
@@ -165,6 +167,10 @@ export class KeyValueBackend implements ResultBackend {
   }
 
   async #storeUnlessSuccess(taskId: string, key: string, value: Buffer): Promise<void> {
+    if (this.#store.replace !== undefined) {
+      await this.#store.replace(key, value, (stored) => this.#isSuccess(stored, taskId))
+      return
+    }
     const [stored] = await this.#store.getMany([key])
     if (stored !== undefined && this.#isSuccess(stored, taskId)) return
     await this.#store.set(key, value)

@@ -84,6 +84,18 @@ describe('results in Memcached', () => {
     expect(seen).to.have.members(['ERR_BACKEND', 'SUCCESS'])
   })
 
+  it('stay a SUCCESS when others store at the same moment', async () => {
+    const workers = [open(), open(), open(), open()]
+    const ids = Array.from({ length: 50 }, () => randomUUID())
+    await Promise.all(
+      workers.flatMap((worker, index) =>
+        ids.map((id) => worker.store(meta(id, index === 1 ? 'SUCCESS' : 'STARTED', index))),
+      ),
+    )
+    const metas = await open().fetchMany(ids)
+    expect(metas.filter(({ status }) => status !== 'SUCCESS')).to.deep.equal([])
+  })
+
   it('are read again when the server was lost', async () => {
     const server = await startMemcached()
     const backend = open({}, server.url)

@@ -15,11 +15,14 @@ export interface MemcachedEndpoint {
 interface Reply {
   readonly line: string
   readonly values: ReadonlyMap<string, Buffer>
+  /** By key, what `gets` tells of a value, so that `cas` can tell whether it is still that. */
+  readonly tokens: ReadonlyMap<string, string>
 }
 
 interface Pending {
   readonly expected: RegExp
   readonly values: Map<string, Buffer>
+  readonly tokens: Map<string, string>
   resolve(reply: Reply): void
   reject(error: Error): void
 }
@@ -31,6 +34,7 @@ const CRLF = Buffer.from('\r\n')
 
 /**
  *     get <key>* CRLF                                       (VALUE <key> <flags> <bytes> CRLF <data> CRLF)* END
+ *     gets, cas: the same with a number that is another for each value that was ever there
  *     set <key> <flags> <exptime> <bytes> CRLF <data> CRLF  STORED
  *     delete <key> CRLF                                     DELETED, NOT_FOUND
  *     incr <key> <by> CRLF                                  the new number, NOT_FOUND
@@ -60,7 +64,7 @@ export class MemcachedConnection {
   async command(line: string, expected: RegExp, data?: Buffer): Promise<Reply> {
     if (this.#closed) throw closedError()
     const reply = await new Promise<Reply>((resolve, reject) => {
-      this.#queue.push({ expected, values: new Map(), resolve, reject })
+      this.#queue.push({ expected, values: new Map(), tokens: new Map(), resolve, reject })
       const socket = (this.#socket ??= this.#open())
       const parts = data === undefined ? [] : [data, CRLF]
       socket.write(Buffer.concat([Buffer.from(`${line}\r\n`), ...parts]))
@@ -104,18 +108,19 @@ export class MemcachedConnection {
     const line = this.#buffer.toString('utf8', 0, end)
     const [pending] = this.#queue
     if (pending === undefined) return this.#drop(malformed())
-    const [, key = '', bytes = '0'] = /^VALUE (\S+) \d+ (\d+)/.exec(line) ?? []
+    const [, key = '', bytes = '0', token] = /^VALUE (\S+) \d+ (\d+)(?: (\d+))?/.exec(line) ?? []
     if (key === '') {
       if (!pending.expected.test(line) && !REFUSAL.test(line)) return this.#drop(malformed())
       this.#queue.shift()
       this.#buffer = this.#buffer.subarray(end + 2)
-      pending.resolve({ line, values: pending.values })
+      pending.resolve({ line, values: pending.values, tokens: pending.tokens })
       return true
     }
     const from = end + 2
     const to = from + Number(bytes)
     if (this.#buffer.length < to + 2) return false
     pending.values.set(key, Buffer.from(this.#buffer.subarray(from, to)))
+    if (token !== undefined) pending.tokens.set(key, token)
     this.#buffer = this.#buffer.subarray(to + 2)
     return true
   }

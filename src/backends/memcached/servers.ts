@@ -11,6 +11,8 @@ const MAX_KEY_BYTES = 250
 const MAX_RELATIVE_SECONDS = 30 * 24 * 3600
 /** So many keys are asked for in one line. */
 const MAX_KEYS = 100
+/** How often others may come in between. */
+const MAX_RACES = 20
 
 export interface ServersOptions {
   /** As in the URL: `host:port`, or the path of a socket. */
@@ -72,6 +74,19 @@ export class MemcachedServers implements ByteStore {
     await this.#store('set', key, value, seconds)
   }
 
+  /** What another stores between the look and this is looked at, too. */
+  async replace(key: string, value: Buffer, stays: (stored: Buffer) => boolean): Promise<void> {
+    for (let races = 0; races < MAX_RACES; races += 1) {
+      const reply = await this.#connections[this.#indexOf(key)]?.command(`gets ${key}`, /^END$/)
+      const stored = reply?.values.get(key)
+      if (stored !== undefined && stays(stored)) return
+      const token = reply?.tokens.get(key)
+      if (token === undefined && (await this.add(key, value))) return
+      if (token !== undefined && (await this.#swap(key, value, token))) return
+    }
+    throw new BackendError('a result in Memcached was changed again and again by others')
+  }
+
   /** Whether it was not there. */
   async add(key: string, value: Buffer, seconds?: number): Promise<boolean> {
     return (await this.#store('add', key, value, seconds)) === 'STORED'
@@ -96,6 +111,13 @@ export class MemcachedServers implements ByteStore {
   #store(command: string, key: string, value: Buffer, seconds?: number): Promise<string> {
     const line = `${command} ${key} 0 ${seconds ?? this.#expiry()} ${value.length}`
     return this.#command(key, line, /^(?:NOT_)?STORED$/, value)
+  }
+
+  /** Whether nobody has changed it since. */
+  async #swap(key: string, value: Buffer, token: string): Promise<boolean> {
+    const line = `cas ${key} 0 ${this.#expiry()} ${value.length} ${token}`
+    const expected = /^(?:STORED|NOT_STORED|EXISTS|NOT_FOUND)$/
+    return (await this.#command(key, line, expected, value)) === 'STORED'
   }
 
   async #command(key: string, line: string, expected: RegExp, data?: Buffer): Promise<string> {
