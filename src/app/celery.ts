@@ -221,6 +221,11 @@ export class Celery implements TaskHost, AsyncDisposable {
     return this.#closing
   }
 
+  /** Its name alone, for logs: its settings hold passwords. */
+  toJSON(): string {
+    return `<Celery ${this.main}>`
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -287,10 +292,6 @@ export class Celery implements TaskHost, AsyncDisposable {
 
 /** Whether a value is an app, also one of another copy of this package. */
 export function isCelery(value: unknown): value is Celery {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    '~celeriac' in value &&
-    value['~celeriac'] === 'app'
-  )
+  const isObject = typeof value === 'object' && value !== null
+  return isObject && '~celeriac' in value && value['~celeriac'] === 'app'
 }

@@ -1,5 +1,6 @@
 /** The app: what it opens when, what its settings may be, and how it ends. */
 
+import { inspect } from 'node:util'
 import { expect } from 'chai'
 import { isCelery } from '../../src/app/celery.ts'
 import { Celery } from '../../src/celery.ts'
@@ -25,6 +26,13 @@ describe('an app', () => {
     expect(app.oid).not.to.equal(createTestApp().oid)
     expect(isCelery(app)).to.equal(true)
     expect(isCelery({})).to.equal(false)
+  })
+
+  it('keeps its passwords to itself when it is logged', () => {
+    const brokerUrl = 'redis://:secret@localhost/0'
+    const app = createTestApp({ brokerUrl, resultBackend: brokerUrl })
+    expect(JSON.stringify({ app })).to.equal(`{"app":"<Celery ${app.main}>"}`)
+    expect(inspect([app, app.backend], { depth: 10 })).to.not.include('secret')
   })
 
   it('warns of settings without effect, and not of their values', () => {
