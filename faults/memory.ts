@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 const MB = 2 ** 20
 
 /** Bytes of a process in memory; 0 when it is gone. */
-export function resident(pid: number): number {
+function resident(pid: number): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
     return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024
