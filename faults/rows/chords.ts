@@ -88,7 +88,6 @@ const delivered: Row = {
   promise: 'each body runs once, with each part once, in order',
   brokers: BOTH,
   python: true,
-  fast: true,
   seconds: 90,
   run: async (stage) => {
     await Promise.all(['w1', 'w2'].map((name) => stage.worker({ name })))
