@@ -9,16 +9,12 @@ import {
 } from '../../protocol/result.ts'
 import { SUCCESS } from '../../protocol/states.ts'
 import { BackendError, type CeleryError } from '../errors.ts'
-import type {
-  BackendCapabilities,
-  GroupStore,
-  ResultBackend,
-  Unsubscribe,
-} from '../results/backend.ts'
+import type { GroupStore, ResultBackend } from '../results/backend.ts'
 import { delay, interval, type RetryPolicy } from '../runtime/retry.ts'
 import { retryPolicy, type BackendDeps } from './deps.ts'
 import { keyValue, pendingMeta, unreadable, type KeyValue } from './key-value.ts'
-import { Poller, type FailedLook } from './poller.ts'
+import { PolledBackend, READING } from './polled-backend.ts'
+import type { FailedLook } from './poller.ts'
 
 /** Where the bytes are. What it throws is a CeleryError, which says whether trying again can help. */
 export interface ByteStore {
@@ -37,30 +33,22 @@ export interface ByteStore {
   check(key: string, id: string): void
 }
 
-/** Who asks for a state wants an answer, or an error, soon. */
-const READ_POLICY: RetryPolicy = {
-  maxRetries: 3,
-  intervalStart: 0,
-  intervalStep: 0.2,
-  intervalMax: 0.2,
-}
 /** How often, and after how many seconds, what cannot be read is read again: it may be just being written. */
 const REREADS = 5
 const REREAD_SECONDS = 0.02
 
 /** @see celery 5.6, backends/base.py, `KeyValueStoreBackend` */
-export class KeyValueBackend implements ResultBackend {
-  readonly capabilities: BackendCapabilities = { persistent: true }
+export class KeyValueBackend extends PolledBackend implements ResultBackend {
   readonly groups: GroupStore
   protected readonly keyValue: KeyValue
   readonly #store: ByteStore
   readonly #policy: RetryPolicy
-  readonly #poller: Poller
   readonly #closing = new AbortController()
   /** What is being stored of a task, so that its states are stored in their order. */
   readonly #storing = new Map<string, Promise<void>>()
 
   constructor(store: ByteStore, deps: BackendDeps) {
+    super(deps.log)
     // each store that is tried again listens to it
     setMaxListeners(0, this.#closing.signal)
     this.#store = store
@@ -74,11 +62,6 @@ export class KeyValueBackend implements ResultBackend {
       },
       forget: async (groupId) => this.remove(this.#groupKey(groupId)),
     }
-    this.#poller = new Poller({
-      fetchMany: (taskIds) => this.#look(taskIds),
-      address: () => this.address,
-      log: deps.log,
-    })
   }
 
   get address(): string {
@@ -90,7 +73,7 @@ export class KeyValueBackend implements ResultBackend {
   }
 
   async close(): Promise<void> {
-    this.#poller.close()
+    this.poller.close()
     // what is under way is done; it is not tried again
     this.#closing.abort()
     await Promise.allSettled(this.#storing.values())
@@ -112,35 +95,12 @@ export class KeyValueBackend implements ResultBackend {
     })
   }
 
-  async fetch(taskId: string): Promise<ResultMeta> {
-    const [meta = pendingMeta(taskId)] = await this.fetchMany([taskId])
-    return meta
-  }
-
-  async fetchMany(taskIds: readonly string[]): Promise<readonly ResultMeta[]> {
-    const looks = await this.retry(() => this.#look(taskIds), READ_POLICY)
-    return looks.map((look) => {
-      if ('error' in look) throw look.error
-      return look
-    })
-  }
-
-  subscribe(
-    taskId: string,
-    onMeta: (meta: ResultMeta) => void,
-    onEnd?: (reason: CeleryError) => void,
-  ): Unsubscribe {
-    return this.#poller.subscribe(taskId, onMeta, onEnd)
-  }
-
-  async onTaskCall(): Promise<void> {}
-
   async forget(taskId: string): Promise<void> {
     await this.remove(this.#taskKey(taskId))
   }
 
   protected read(keys: readonly string[]): Promise<readonly (Buffer | undefined)[]> {
-    return this.retry(() => this.#store.getMany(keys), READ_POLICY)
+    return this.retry(() => this.#store.getMany(keys), READING)
   }
 
   protected remove(key: string): Promise<void> {
@@ -185,7 +145,13 @@ export class KeyValueBackend implements ResultBackend {
     }
   }
 
-  /** One look at many; what is wrong with one does not hide the others. */
+  protected look(
+    taskIds: readonly string[],
+    policy: RetryPolicy,
+  ): Promise<readonly (ResultMeta | FailedLook)[]> {
+    return this.retry(() => this.#look(taskIds), policy)
+  }
+
   async #look(taskIds: readonly string[]): Promise<readonly (ResultMeta | FailedLook)[]> {
     const keys = taskIds.map((taskId) => this.#keyOrError(taskId))
     const readable = keys.filter((key) => typeof key === 'string')

@@ -2,44 +2,35 @@
 
 import type { ResultMeta } from '../../../protocol/result.ts'
 import type { CeleryError } from '../../errors.ts'
-import type {
-  BackendCapabilities,
-  ChordStore,
-  GroupStore,
-  ResultBackend,
-  StoreOptions,
-  Unsubscribe,
-} from '../../results/backend.ts'
+import type { ChordStore, GroupStore, ResultBackend, StoreOptions } from '../../results/backend.ts'
 import { deadline, type RetryPolicy } from '../../runtime/retry.ts'
 import { retryPolicy, type BackendDeps } from '../deps.ts'
 import { pendingMeta } from '../key-value.ts'
-import { Poller, type FailedLook } from '../poller.ts'
+import { PolledBackend } from '../polled-backend.ts'
+import type { FailedLook } from '../poller.ts'
 import { DjangoChords } from './chords.ts'
 import { djangoClock, type Clock } from './clock.ts'
 import { contentsOf } from './content.ts'
 import { DjangoDatabase } from './database.ts'
 import { DjangoGroups } from './groups.ts'
 import { GROUPS, TASKS } from './tables.ts'
-import { READING, storableId, TaskResults } from './task-results.ts'
+import { storableId, TaskResults } from './task-results.ts'
 
 /** Seconds that `close` waits for what is being stored. */
 const CLOSE_TIMEOUT = 5
-/** Who waits looks again soon anyway. */
-const LOOKING: RetryPolicy = { ...READING, maxRetries: 0 }
 
 /** @see django-celery-results 2.6, backends/database.py, `DatabaseBackend` */
-export class DjangoBackend implements ResultBackend {
-  readonly capabilities: BackendCapabilities = { persistent: true }
+export class DjangoBackend extends PolledBackend implements ResultBackend {
   readonly groups: GroupStore
   readonly chords: ChordStore
   readonly #database: DjangoDatabase
   readonly #tasks: TaskResults
   readonly #clock: Clock
-  readonly #poller: Poller
   readonly #deps: BackendDeps
 
   /** @param url of the database itself @throws ImproperlyConfigured */
   constructor(url: string, deps: BackendDeps) {
+    super(deps.log)
     const { log, transportOptions } = deps
     const { engineOptions } = deps.database
     const database = new DjangoDatabase({ url, log, engineOptions, policy: retryPolicy(deps) })
@@ -52,11 +43,6 @@ export class DjangoBackend implements ResultBackend {
     this.#clock = clock
     this.groups = new DjangoGroups({ database, contents, clock })
     this.chords = new DjangoChords({ database, tasks, groups: this.groups, log })
-    this.#poller = new Poller({
-      fetchMany: (taskIds) => this.#look(taskIds, LOOKING),
-      address: () => this.address,
-      log,
-    })
   }
 
   get address(): string {
@@ -69,7 +55,7 @@ export class DjangoBackend implements ResultBackend {
   }
 
   async close(): Promise<void> {
-    this.#poller.close()
+    this.poller.close()
     await deadline(this.#tasks.flush(), CLOSE_TIMEOUT, () => new Error('late')).catch(() => {})
     await this.#database.close()
   }
@@ -77,29 +63,6 @@ export class DjangoBackend implements ResultBackend {
   store(meta: ResultMeta, options?: StoreOptions): Promise<void> {
     return this.#tasks.store(meta, options)
   }
-
-  async fetch(taskId: string): Promise<ResultMeta> {
-    const [meta = pendingMeta(taskId)] = await this.fetchMany([taskId])
-    return meta
-  }
-
-  async fetchMany(taskIds: readonly string[]): Promise<readonly ResultMeta[]> {
-    const looks = await this.#look(taskIds, READING)
-    return looks.map((look) => {
-      if ('error' in look) throw look.error
-      return look
-    })
-  }
-
-  subscribe(
-    taskId: string,
-    onMeta: (meta: ResultMeta) => void,
-    onEnd?: (reason: CeleryError) => void,
-  ): Unsubscribe {
-    return this.#poller.subscribe(taskId, onMeta, onEnd)
-  }
-
-  async onTaskCall(): Promise<void> {}
 
   forget(taskId: string): Promise<void> {
     return this.#tasks.forget(taskId)
@@ -117,7 +80,7 @@ export class DjangoBackend implements ResultBackend {
   }
 
   /** One look at many; what is wrong with one does not hide the others. */
-  async #look(
+  protected async look(
     taskIds: readonly string[],
     policy: RetryPolicy,
   ): Promise<readonly (ResultMeta | FailedLook)[]> {

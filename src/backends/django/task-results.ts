@@ -7,6 +7,7 @@ import { READY_STATES, STARTED, SUCCESS } from '../../../protocol/states.ts'
 import type { StoreOptions } from '../../results/backend.ts'
 import type { RetryPolicy } from '../../runtime/retry.ts'
 import { unreadable } from '../key-value.ts'
+import { READING } from '../polled-backend.ts'
 import type { SqlDialect } from '../sql/url.ts'
 import type { Clock } from './clock.ts'
 import type { Contents } from './content.ts'
@@ -30,14 +31,6 @@ const COLUMNS = [
 ] as const
 
 type TaskRow = Pick<TaskResultTable, (typeof COLUMNS)[number]>
-
-/** Who asks for a state wants an answer, or an error, soon. */
-export const READING: RetryPolicy = {
-  maxRetries: 3,
-  intervalStart: 0,
-  intervalStep: 0.2,
-  intervalMax: 0.2,
-}
 
 export interface TaskResultsOptions {
   readonly database: DjangoDatabase

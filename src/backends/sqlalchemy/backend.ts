@@ -4,16 +4,12 @@ import type { Kysely } from 'kysely'
 import { resultLimits } from '../../../protocol/limits.ts'
 import type { ResultMeta } from '../../../protocol/result.ts'
 import { BackendError, type CeleryError } from '../../errors.ts'
-import type {
-  BackendCapabilities,
-  GroupStore,
-  ResultBackend,
-  Unsubscribe,
-} from '../../results/backend.ts'
+import type { GroupStore, ResultBackend } from '../../results/backend.ts'
 import { deadline, type RetryPolicy } from '../../runtime/retry.ts'
 import { retryPolicy, type BackendDeps } from '../deps.ts'
 import { pendingMeta } from '../key-value.ts'
-import { Poller, type FailedLook } from '../poller.ts'
+import { PolledBackend } from '../polled-backend.ts'
+import type { FailedLook } from '../poller.ts'
 import { Database } from '../sql/database.ts'
 import { sqlFault } from '../sql/fault.ts'
 import { Groups } from './groups.ts'
@@ -21,15 +17,6 @@ import { now, Rows, storable, type TaskRow } from './rows.ts'
 import { Schema, type Tables } from './schema.ts'
 import { RowWriter } from './writer.ts'
 
-/** Who asks for a state wants an answer, or an error, soon. */
-const READING: RetryPolicy = {
-  maxRetries: 3,
-  intervalStart: 0,
-  intervalStep: 0.2,
-  intervalMax: 0.2,
-}
-/** Who waits looks again soon anyway. */
-const LOOKING: RetryPolicy = { ...READING, maxRetries: 0 }
 /** Seconds that `close` waits for what is still to be stored. */
 const CLOSE_TIMEOUT = 5
 /** How many tasks one query asks for. */
@@ -54,20 +41,19 @@ const COLUMNS = [
  *
  * @see celery 5.6, backends/database/__init__.py, `DatabaseBackend`
  */
-export class SqlAlchemyBackend implements ResultBackend {
-  readonly capabilities: BackendCapabilities = { persistent: true }
+export class SqlAlchemyBackend extends PolledBackend implements ResultBackend {
   readonly groups: GroupStore
   readonly #deps: BackendDeps
   readonly #database: Database<Tables>
   readonly #schema: Schema
   readonly #rows: Rows
   readonly #writer: RowWriter
-  readonly #poller: Poller
   #created: Promise<void> | undefined
   #closed: Promise<void> | undefined
 
   /** @throws ImproperlyConfigured */
   constructor(url: string, deps: BackendDeps) {
+    super(deps.log)
     const { log, database } = deps
     const { engineOptions } = database
     this.#deps = deps
@@ -78,11 +64,6 @@ export class SqlAlchemyBackend implements ResultBackend {
     this.#writer = new RowWriter({ schema: this.#schema, retry })
     const limits = resultLimits(deps.codec.limits)
     this.groups = new Groups({ schema: this.#schema, limits, retry })
-    this.#poller = new Poller({
-      fetchMany: (taskIds) => this.#look(taskIds, LOOKING),
-      address: () => this.address,
-      log,
-    })
   }
 
   get address(): string {
@@ -103,29 +84,6 @@ export class SqlAlchemyBackend implements ResultBackend {
     await this.#writer.store(this.#rows.encode(meta))
   }
 
-  async fetch(taskId: string): Promise<ResultMeta> {
-    const [meta = pendingMeta(taskId)] = await this.fetchMany([taskId])
-    return meta
-  }
-
-  async fetchMany(taskIds: readonly string[]): Promise<readonly ResultMeta[]> {
-    const looks = await this.#look(taskIds, READING)
-    return looks.map((look) => {
-      if ('error' in look) throw look.error
-      return look
-    })
-  }
-
-  subscribe(
-    taskId: string,
-    onMeta: (meta: ResultMeta) => void,
-    onEnd?: (reason: CeleryError) => void,
-  ): Unsubscribe {
-    return this.#poller.subscribe(taskId, onMeta, onEnd)
-  }
-
-  async onTaskCall(): Promise<void> {}
-
   async forget(taskId: string): Promise<void> {
     await this.#retry('cannot forget a result', (db) =>
       db.deleteFrom(this.#schema.task).where('task_id', '=', storable(taskId)).execute(),
@@ -144,7 +102,7 @@ export class SqlAlchemyBackend implements ResultBackend {
   }
 
   async #close(): Promise<void> {
-    this.#poller.close()
+    this.poller.close()
     const onTimeout = (): Error => new Error('not all results were stored in time')
     await deadline(this.#writer.flushed(), CLOSE_TIMEOUT, onTimeout).catch(() => {})
     await this.#database.close()
@@ -178,7 +136,7 @@ export class SqlAlchemyBackend implements ResultBackend {
   }
 
   /** One look at many; what is wrong with one does not hide the others. */
-  async #look(
+  protected async look(
     taskIds: readonly string[],
     policy: RetryPolicy,
   ): Promise<readonly (ResultMeta | FailedLook)[]> {
