@@ -92,7 +92,7 @@ function machine({ redis, rabbitmq }: Stages['versions']): string {
     `${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? '?'}), ${Math.round(totalmem() / 2 ** 30)} GiB,`,
     `shared by the clients, the workers and the servers; load ${load.toFixed(1)} before the run.`,
     `Node ${process.versions.node}, ${python.trim()}, Celery ${celery.trim().split(' ')[0]},`,
-    `Redis ${redis}, RabbitMQ ${rabbitmq}. Medians of ${ROUNDS} rounds.`,
+    `Redis ${redis}, RabbitMQ ${rabbitmq}. ${ROUNDS === 1 ? 'One round' : `Medians of ${ROUNDS} rounds`}.`,
   ].join(' ')
 }
 
