@@ -1,12 +1,14 @@
-/** The main job in one process, on the embedded broker: tasks called, sent, delayed, retried, failed, watched. */
+/** The main job in one process, on the embedded broker: tasks called, sent, delayed, put together, retried, failed, watched. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Celery, SILENT, TaskError } from 'celeriac'
+import { Celery, chord, SILENT, TaskError } from 'celeriac'
 
 // no log of the worker between the lines, and no broker but the embedded one
 const app = new Celery('demo', {}, { logger: SILENT, env: {} })
 
 const add = app.task('demo.add', (x: number, y: number) => x + y)
+
+const sum = app.task('demo.sum', (sums: readonly number[]) => sums.reduce((a, b) => a + b, 0))
 
 const flaky = app.task(
   'demo.flaky',
@@ -71,6 +73,11 @@ const later = await add.applyAsync([20, 22], { countdown: 0.5 })
 const answer = await later.get({ timeout: 5 })
 const seconds = ((performance.now() - start) / 1000).toFixed(2)
 show('add.applyAsync([20, 22], { countdown: 0.5 })', `${answer}, after ${seconds} s`)
+
+title('In parallel, and then all together')
+const sums = [add.s(1, 1), add.s(2, 2), add.s(3, 3)]
+const all = await chord(sums, sum.s()).applyAsync()
+show('chord([add.s(1, 1), …], sum.s())', await all.get({ timeout: 5 }))
 
 title('Retried until it works')
 const retried = await flaky.delay(2)
