@@ -1,7 +1,7 @@
 /** Installs what the commands of this repository need: npm's packages, and Debian's where they are missing. */
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { delimiter, join } from 'node:path'
 
@@ -14,7 +14,8 @@ const STEP_LIMIT_MS = 600_000
 const SERVERS = [
   ['/usr/bin/redis-server', 'redis-server', 'CELERIAC_TEST_REDIS_URL'],
   ['/usr/lib/rabbitmq/bin/rabbitmq-server', 'rabbitmq-server', 'CELERIAC_TEST_AMQP_URL'],
-  ['/usr/lib/postgresql', 'postgresql', 'CELERIAC_TEST_POSTGRES_URL'],
+  // of whichever release; its folder is there with the client alone, too
+  ['/usr/lib/postgresql/*/bin/postgres', 'postgresql', 'CELERIAC_TEST_POSTGRES_URL'],
   ['/usr/sbin/mariadbd', 'mariadb-server', 'CELERIAC_TEST_MYSQL_URL'],
   ['/usr/bin/memcached', 'memcached', 'CELERIAC_TEST_MEMCACHED_URL'],
 ]
@@ -98,8 +99,14 @@ export function installServices({ python = true } = {}) {
 
 function isMissing([file, , env]) {
   if (env && process.env[env]) return false
+  const [folder, rest] = file.split('*')
+  if (rest !== undefined) return !list(folder).some((name) => existsSync(join(folder, name, rest)))
   const places = file.startsWith('/') ? [''] : (process.env.PATH ?? '').split(delimiter)
   return !places.some((place) => existsSync(join(place, file)))
+}
+
+function list(folder) {
+  return existsSync(folder) ? readdirSync(folder) : []
 }
 
 function advice(missing) {
