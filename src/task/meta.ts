@@ -79,12 +79,16 @@ export function metaOfSuccessor(
 export function storeOptionsOf(request: TaskRequest): StoreOptions {
   const { replyTo, correlationId, id, argsrepr, kwargsrepr, headers } = request
   const periodic = headers['periodic_task_name']
-  return {
-    ...(replyTo === null ? {} : { replyTo, correlationId: correlationId ?? id }),
-    ...(argsrepr === '' ? {} : { argsrepr }),
-    ...(kwargsrepr === '' ? {} : { kwargsrepr }),
-    ...(typeof periodic === 'string' ? { periodicTaskName: periodic } : {}),
+  // one object: this is made for each result that is stored
+  const options: { -readonly [K in keyof StoreOptions]: StoreOptions[K] } = {}
+  if (replyTo !== null) {
+    options.replyTo = replyTo
+    options.correlationId = correlationId ?? id
   }
+  if (argsrepr !== '') options.argsrepr = argsrepr
+  if (kwargsrepr !== '') options.kwargsrepr = kwargsrepr
+  if (typeof periodic === 'string') options.periodicTaskName = periodic
+  return options
 }
 
 export function storeOptionsOfSuccessor(
