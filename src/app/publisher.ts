@@ -5,6 +5,7 @@ import type { Message, Properties } from '../../protocol/message.ts'
 import { isPlainObject, own } from '../../protocol/plain.ts'
 import { encodeTask } from '../../protocol/task/encode.ts'
 import type { TaskMessage } from '../../protocol/task/task-message.ts'
+import { isPart } from '../canvas/primitives.ts'
 import type { Settings } from '../conf/settings.ts'
 import { TimeoutError } from '../errors.ts'
 import type { Producer } from '../messaging/producer.ts'
@@ -129,7 +130,7 @@ export class Publisher implements Sender {
    */
   #expiration({ id, embed }: TaskMessage, expires: string, now: number): string | undefined {
     const left = timeOf(expires) - now
-    if (left > MAX_EXPIRATION_MS || isPart(embed)) return undefined
+    if (left > MAX_EXPIRATION_MS || isPart(embed.chord, embed.chain)) return undefined
     if (left >= 0) return String(Math.trunc(left))
     const ago = -left / 1000
     this.#deps.log.warning(`${oneLine(id)} has an expiration date in the past (${ago}s ago).`)
@@ -201,10 +202,4 @@ function signalOf(
     declare,
     retryPolicy,
   }
-}
-
-/** Whether a chord waits for it, or for the end of its chain. */
-function isPart({ chord, chain }: TaskMessage['embed']): boolean {
-  const [last] = chain ?? []
-  return (last?.options['chord'] ?? chord ?? null) !== null
 }

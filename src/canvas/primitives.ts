@@ -2,6 +2,7 @@
 
 import { CeleryError } from '../../protocol/errors.ts'
 import { signature as make, type SignatureDict } from '../../protocol/signature.ts'
+import { listOf } from './call.ts'
 
 export function chainOf(tasks: readonly SignatureDict[]): SignatureDict {
   return make('celery.chain', [], { tasks }, { subtask_type: 'chain' })
@@ -73,6 +74,12 @@ export function endsOf(last: SignatureDict): readonly SignatureDict[] {
   if (type === 'chain') return parts.slice(-1).flatMap(endsOf)
   if (type !== 'chord') return [last]
   return typeof body === 'object' && body !== null ? endsOf(body as SignatureDict) : []
+}
+
+/** Whether a chord waits for a call, or for the end of its chain. */
+export function isPart(chord: unknown, chain: unknown): boolean {
+  const [last] = listOf(chain) as readonly SignatureDict[]
+  return (last?.options['chord'] ?? chord ?? null) !== null
 }
 
 function invalid(message: string): CeleryError {

@@ -6,7 +6,7 @@ import { signature as makeSignature, type SignatureDict } from '../../protocol/s
 import { FAILURE } from '../../protocol/states.ts'
 import { listOf, textOption } from '../canvas/call.ts'
 import type { Given, PlannedCall } from '../canvas/plan.ts'
-import { endsOf } from '../canvas/primitives.ts'
+import { endsOf, isPart } from '../canvas/primitives.ts'
 import { returnUnsent } from './chord.ts'
 import { sendSignature } from './dispatch.ts'
 import type { TaskHost } from './host.ts'
@@ -29,16 +29,10 @@ export async function sendCanvas<Res>(
   try {
     return await sendSignature<Res>(host, signature, given, signal)
   } catch (error) {
-    const parts = unsentOf(error).filter(({ options }) => isPart(options))
+    const parts = unsentOf(error).filter(({ options: { chord, chain } }) => isPart(chord, chain))
     if (parts.length > 0) await failParts(host, parts, error)
     throw error
   }
-}
-
-/** Whether a chord waits for it, or for the end of its chain. */
-function isPart({ chord, chain }: PlannedCall['options']): boolean {
-  const [last] = listOf(chain) as readonly SignatureDict[]
-  return (last?.options['chord'] ?? chord ?? null) !== null
 }
 
 /** What cannot be stored is said in the log: who called gets the error that began it. */
